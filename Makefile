@@ -1,0 +1,74 @@
+# Every target brings up its own environment in .venv, from requirements.lock; Python 3.11+ and make are all it needs.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint types imports quick notebooks bench format clean
+
+PYTHONS ?= python3 python3.13 python3.12 python3.11
+BIN := .venv/bin
+READY := .venv/.installed
+ROOMS := features serving training
+# One worker a core, but never more than CI has; a file's tests share what is slow to build.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+BENCHES = $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/[a-z]*.py))
+
+# What runs here is nobody else's business, and finds only what is installed here.
+export DO_NOT_TRACK := 1
+export BENTOML_DO_NOT_TRACK := True
+export MLFLOW_DISABLE_TELEMETRY := true
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Train, serve, run a week of real campaigns through a crash, and show what it was worth
+	@$(BIN)/precedence demo $(ARGS)
+
+test: $(READY) ## Run every test, doctest and notebook, with the coverage of branches
+	@$(PYTEST) --cov --cov-report=term --nbmake --nbmake-timeout=600 tests $(ROOMS) $(NOTEBOOKS)
+
+check: lint types imports quick ## Lint, types, import contracts and the quick tests, in under a minute
+
+lint: $(READY) ## Check style and formatting
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(READY) ## Check types
+	@$(BIN)/mypy
+
+imports: $(READY) ## Check which room imports which
+	@$(BIN)/lint-imports
+
+quick: $(READY) ## Run the tests that start no server and train no model
+	@$(PYTEST) --quiet -m "not integration" $(wildcard tests/unit tests/property tests/contract)
+
+notebooks: $(READY) ## Execute the notebooks
+	@$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS),echo "There are no notebooks yet.")
+
+bench: $(READY) ## Measure against peers: all benchmarks, or the one called NAME; figures land in .bench/
+	@set -e; names="$(or $(NAME),$(BENCHES))"; \
+	[ -n "$$names" ] || echo "There are no benchmarks yet: they belong in tests/bench/."; \
+	for name in $$names; do \
+		[ -f "tests/bench/$$name.py" ] || { echo "There is no benchmark '$$name'; there are: $(or $(BENCHES),none)." >&2; exit 2; }; \
+		mkdir -p .bench; $(BIN)/python "tests/bench/$$name.py"; \
+	done
+
+format: $(READY) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+clean: ## Remove the environment and what the tools left behind; .precedence/ is yours and stays
+	rm -rf .venv .bench .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(READY): requirements.lock pyproject.toml
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then found="$$python"; break; fi; \
+	done; \
+	[ -n "$$found" ] || { echo "Precedence needs Python 3.11, 3.12 or 3.13; none of these is one: $(PYTHONS). Name yours: make PYTHONS=/path/to/python" >&2; exit 1; }; \
+	echo "Setting up .venv with $$("$$found" --version), once ..." >&2; \
+	"$$found" -m venv .venv || { echo "$$found cannot make virtual environments: install its venv module (python3-venv on Debian)." >&2; exit 1; }
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
