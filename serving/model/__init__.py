@@ -1,0 +1,29 @@
+"""The model that answers: a trained bundle, or the hand-weighted matrix in its place."""
+
+from serving.model.bundle import Bundle
+from serving.model.matrix import MatrixModel
+from serving.model.meta import MatrixDollars, Meta, ProcessingPrior
+from serving.model.prediction import (
+    CurveParameters,
+    Explanation,
+    Model,
+    ModelIdentity,
+    Prediction,
+    ProcessingTime,
+    Reason,
+)
+
+__all__ = [
+    "Bundle",
+    "CurveParameters",
+    "Explanation",
+    "MatrixDollars",
+    "MatrixModel",
+    "Meta",
+    "Model",
+    "ModelIdentity",
+    "Prediction",
+    "ProcessingPrior",
+    "ProcessingTime",
+    "Reason",
+]

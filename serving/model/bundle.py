@@ -1,0 +1,149 @@
+"""The bundle: trees, what was known at their training moment, and what they say about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import lightgbm
+import numpy as np
+
+from features.contract import FEATURE_NAMES
+from features.curves import Curves, Floats, hours
+from features.matrix import Matrix
+from features.records import Campaign
+from features.snapshot import Snapshot
+from serving import priority
+from serving.model import storage
+from serving.model.explanation import explained, reasons_of
+from serving.model.fallback import Unanswerable, fallback_reasons
+from serving.model.matrix import matrix_reasons
+from serving.model.meta import Meta
+from serving.model.prediction import CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
+
+_THREADS = 1
+"""Threads of one prediction: requests run side by side, and a request's few rows gain nothing from more."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that scores raw campaigns anywhere.
+
+    `matrix` answers for campaigns the trees cannot, in dollars through the bundle's own map;
+    `snapshot_max_age_h` is how old the snapshot may be (hours) before it answers for all, None without limit.
+    """
+
+    booster: lightgbm.Booster
+    snapshot: Snapshot
+    meta: Meta
+    matrix: Matrix = field(default_factory=Matrix.default)
+    snapshot_max_age_h: float | None = None
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """A bundle from its directory.
+
+        Raises
+        ------
+        BundleCorrupt
+            When a file is missing, unreadable or not the one that was saved; it names the file.
+        ContractMismatch
+            When the model was trained on other feature definitions than this build computes.
+        """
+        return cls(*storage.read(Path(directory)))
+
+    def save(self, directory: Path) -> None:
+        """Write `model.txt`, `snapshot.parquet` and `bundle.json` into a directory, made if absent."""
+        storage.write(Path(directory), self.booster, self.snapshot, self.meta)
+
+    def versioned(self, version: str) -> Self:
+        """The same bundle, knowing its version in the registry."""
+        return replace(self, meta=replace(self.meta, version=version))
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The bundle's name and version."""
+        return ModelIdentity(name=self.meta.name, version=self.meta.version, source="champion")
+
+    def card(self) -> dict[str, Any]:
+        """Identity, contract, training window, metrics and the snapshot's moment."""
+        meta = self.meta
+        return {
+            **asdict(self.identity),
+            "contract": meta.contract,
+            "trained_at": meta.trained_at.isoformat(),
+            "training_window": [moment.isoformat() for moment in meta.training_window],
+            "snapshot_at": self.snapshot.moment.isoformat(),
+            "objective": meta.objective,
+            "horizon_h": meta.horizon_h,
+            "features": list(meta.features),
+            "metrics": meta.metrics,
+        }
+
+    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:
+        """One prediction a campaign as of `at`, in the order asked."""
+        if not campaigns:
+            return []
+        rows = self.snapshot.features(campaigns, at)
+        why_not = self._why_not(rows, at)
+        values = self._values(campaigns, rows, why_not)
+        return self._answers(campaigns, values, at, why_not)
+
+    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+        """Predictions with reasons: per feature for the trees, per criterion where the matrix answered."""
+        if not campaigns:
+            return []
+        rows = self.snapshot.features(campaigns, at)
+        contributions = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=_THREADS), dtype=float)
+        why_not = self._why_not(rows, at)
+        answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not)
+        return [
+            explained(
+                answer,
+                matrix_reasons(self.matrix, campaign, row) if answer.fallback else reasons_of(FEATURE_NAMES, row, parts),
+            )
+            for answer, campaign, row, parts in zip(answers, campaigns, rows, contributions, strict=True)
+        ]
+
+    def _why_not(self, rows: Floats, at: datetime) -> list[Unanswerable]:
+        return fallback_reasons(rows, self.snapshot.age_h(at), self.snapshot_max_age_h)
+
+    def _values(self, campaigns: Sequence[Campaign], rows: Floats, why_not: Sequence[Unanswerable]) -> Floats:
+        """Dollars: from the trees, and from the matrix where they cannot answer."""
+        values = np.maximum(np.asarray(self.booster.predict(rows, num_threads=_THREADS), dtype=float), 0.0)
+        left = [i for i, reason in enumerate(why_not) if reason is not None]
+        if left:
+            points = self.matrix.points([campaigns[i] for i in left], rows[left])
+            values[left] = self.meta.matrix_dollars.of(points)
+        return values
+
+    def _answers(
+        self, campaigns: Sequence[Campaign], values: Floats, at: datetime, why_not: Sequence[Unanswerable]
+    ) -> list[Prediction]:
+        """Predictions from values: the curve, the index at `at` with all work still to do, and the score."""
+        prior, horizon_h = self.meta.seconds_per_unit_prior, self.meta.horizon_h
+        units = [c.work_units for c in campaigns]
+        p50_h, p90_h = prior.p50_h(units), prior.p90_h(units)
+        # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign.
+        index = priority.index(Curves.of(campaigns, values), p50_h, p50_h, hours(at), horizon_h)
+        score = priority.Scale(np.array(self.meta.index_quantiles)).score(index)
+        loss = index * p50_h / horizon_h
+        columns = (score, index, values, loss, p50_h * 3600, p90_h * 3600)
+        return [
+            Prediction(
+                campaign_id=campaign.campaign_id,
+                score=score_,
+                index=index_,
+                value=value,
+                curve=CurveParameters.of(campaign),
+                loss_per_hour=loss_,
+                processing_s=ProcessingTime(p50=p50, p90=p90),
+                fallback=fallback,
+            )
+            for campaign, fallback, score_, index_, value, loss_, p50, p90 in zip(
+                campaigns, why_not, *(column.tolist() for column in columns), strict=True
+            )
+        ]

@@ -1,0 +1,83 @@
+"""The hand-weighted matrix as a model: what answers when there is no bundle to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from features.curves import Floats
+from features.matrix import Matrix
+from features.records import Campaign
+from serving.model.explanation import explained
+from serving.model.meta import ProcessingPrior
+from serving.model.prediction import CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime, Reason
+
+PRIOR_WITHOUT_MODEL = ProcessingPrior(setup_units=500, slot_hours_per_unit=1 / 360_000, sigma=0.25)
+"""A hundred work units a second: a plain guess until a bundle brings a measured one."""
+
+
+@dataclass(frozen=True)
+class MatrixModel:
+    """Orders campaigns by matrix points alone, and says why it had to.
+
+    Points stand in for value, index and score alike, so that any consumer that sorts by one of them
+    gets the matrix's order; they are not dollars, which is why `loss_per_hour` is None.
+    """
+
+    reason: str
+    matrix: Matrix
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The matrix, without a version."""
+        return ModelIdentity(name="matrix", version=None, source="matrix")
+
+    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:  # noqa: ARG002 - the promise of `Model`
+        """One labelled answer a campaign, in the order asked."""
+        points = self.matrix.points(campaigns, None)
+        prior = PRIOR_WITHOUT_MODEL
+        units = [c.work_units for c in campaigns]
+        times = zip(prior.p50_h(units), prior.p90_h(units), strict=True)
+        return [
+            Prediction(
+                campaign_id=campaign.campaign_id,
+                score=float(point),
+                index=float(point),
+                value=float(point),
+                curve=CurveParameters.of(campaign),
+                loss_per_hour=None,
+                processing_s=ProcessingTime(p50=float(p50) * 3600, p90=float(p90) * 3600),
+                fallback=f"{self.reason}; ordered by matrix points, not dollars",
+            )
+            for campaign, point, (p50, p90) in zip(campaigns, points, times, strict=True)
+        ]
+
+    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+        """The answers with each criterion's share of the points."""
+        return [
+            explained(prediction, matrix_reasons(self.matrix, campaign, None))
+            for campaign, prediction in zip(campaigns, self.predict(campaigns, at), strict=True)
+        ]
+
+    def card(self) -> dict[str, Any]:
+        """Identity and why the matrix answers."""
+        return {**asdict(self.identity), "reason": self.reason}
+
+
+def matrix_reasons(matrix: Matrix, campaign: Campaign, features: Floats | None) -> tuple[Reason, ...]:
+    """What each criterion adds to a campaign's matrix points, largest first; they sum to the points."""
+    criteria = matrix.breakdown(campaign, features)
+    total = sum(c.weight for c in criteria) or 1.0
+    reasons = [
+        Reason(
+            feature=c.name,
+            value=None if np.isnan(c.points) else float(c.points),
+            contribution=float(np.nan_to_num(c.weight * c.points / total)),
+        )
+        for c in criteria
+    ]
+    return tuple(sorted(reasons, key=lambda r: -abs(r.contribution)))

@@ -1,0 +1,96 @@
+"""What a bundle says about itself: the JSON beside the model's trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AwareDatetime, ConfigDict, FiniteFloat, NonNegativeFloat, PositiveFloat
+
+from features.curves import Floats
+
+_NINETIETH = 1.2815515655446004
+"""The standard normal's 90th percentile."""
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class ProcessingPrior:
+    """Processing time before enough runs exist: lognormal around a line in work units.
+
+    The mean is `slot_hours_per_unit` x (`setup_units` + work units), in slot-hours; `sigma` is the
+    standard deviation of its logarithm.
+    """
+
+    setup_units: NonNegativeFloat
+    slot_hours_per_unit: PositiveFloat
+    sigma: NonNegativeFloat
+
+    __pydantic_config__ = STRICT
+
+    def p50_h(self, work_units: npt.ArrayLike) -> Floats:
+        """Median slot-hours; what `remaining_h` is taken to be before any work is done."""
+        mean: Floats = self.slot_hours_per_unit * (self.setup_units + np.asarray(work_units, dtype=float))
+        return mean * np.exp(-(self.sigma**2) / 2)
+
+    def p90_h(self, work_units: npt.ArrayLike) -> Floats:
+        """Slot-hours that nine of ten campaigns of this size stay below."""
+        return self.p50_h(work_units) * np.exp(_NINETIETH * self.sigma)
+
+
+@dataclass(frozen=True)
+class MatrixDollars:
+    """A monotone map from matrix points (0-100) to dollars, so that a fallback keeps its unit.
+
+    Points between two knots are interpolated, points outside take the nearest knot.
+    """
+
+    points: tuple[FiniteFloat, ...]
+    dollars: tuple[FiniteFloat, ...]
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if len(self.points) != len(self.dollars) or not self.points:
+            raise ValueError("matrix_dollars needs as many dollars as points, at least one")
+        if np.any(np.diff(self.points) <= 0) or np.any(np.diff(self.dollars) < 0):
+            raise ValueError("matrix_dollars must rise: points strictly, dollars never falling")
+
+    def of(self, points: npt.ArrayLike) -> Floats:
+        """Dollars of matrix points."""
+        return np.interp(np.asarray(points, dtype=float), self.points, self.dollars)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meta:
+    """A bundle's metadata.
+
+    Attributes
+    ----------
+    contract : fingerprint of the feature definitions the model was trained on.
+    horizon_h : hours; the index's mean lookahead.
+    index_quantiles : rising reference indices ($ per slot-hour) of past contenders, for scores.
+    training_window : first and last moment the training data cover.
+    version : the registry's version, unknown until registered.
+    """
+
+    name: str
+    trained_at: AwareDatetime
+    training_window: tuple[AwareDatetime, AwareDatetime]
+    contract: str
+    features: tuple[str, ...]
+    objective: str
+    horizon_h: PositiveFloat
+    index_quantiles: tuple[FiniteFloat, ...]
+    seconds_per_unit_prior: ProcessingPrior
+    matrix_dollars: MatrixDollars
+    metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
+    version: str | None = None
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if len(self.index_quantiles) < 2 or np.any(np.diff(self.index_quantiles) < 0):
+            raise ValueError("index_quantiles must be at least two numbers that never fall")

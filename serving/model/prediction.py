@@ -1,0 +1,118 @@
+"""What a model answers about a campaign: its value, how it falls, and how urgent that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol, Self
+
+from pydantic import AwareDatetime, ConfigDict
+
+from features.curves import LATE_FRACTION
+from features.records import Campaign, ValueShape
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIdentity:
+    """Which model answered: the registry's champion, or the hand-weighted matrix in its place."""
+
+    name: str
+    version: str | None
+    source: Literal["champion", "matrix"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveParameters:
+    """The shape of a campaign's value over its launch time, and the parameters that shape uses."""
+
+    shape: ValueShape
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime | None = None
+    launch_by: AwareDatetime | None = None
+    late_fraction: float | None = None
+    half_life_h: float | None = None
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> Self:
+        """The curve a campaign declares; parameters of other shapes are left out."""
+        deadline = campaign.value_shape is ValueShape.DEADLINE
+        late = LATE_FRACTION if campaign.late_fraction is None else campaign.late_fraction
+        return cls(
+            shape=campaign.value_shape,
+            starts_at=campaign.accrues_from,
+            ends_at=campaign.ends_at,
+            launch_by=campaign.launch_by if deadline else None,
+            late_fraction=late if deadline else None,
+            half_life_h=campaign.half_life_h if campaign.value_shape is ValueShape.HALF_LIFE else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessingTime:
+    """Predicted processing of the whole campaign, in slot-seconds."""
+
+    p50: float
+    p90: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One campaign's answer.
+
+    Attributes
+    ----------
+    score : 0-100, share of past contenders that pressed less.
+    index : $ lost per slot-hour of capacity if deferred.
+    value : $ if live by `curve.starts_at`.
+    loss_per_hour : $ lost per hour of waiting; None where no value in dollars is known.
+    fallback : None, or why the matrix answered instead of the model.
+    """
+
+    campaign_id: str
+    score: float
+    index: float
+    value: float
+    curve: CurveParameters
+    loss_per_hour: float | None
+    processing_s: ProcessingTime
+    fallback: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What one feature adds to the model's raw output; `value` is None where it is unknown."""
+
+    feature: str
+    value: float | None
+    contribution: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation(Prediction):
+    """A prediction with its reasons, largest first; they sum to the model's raw output."""
+
+    reasons: tuple[Reason, ...]
+
+
+class Model(Protocol):
+    """Answers for campaigns at a moment, in the order asked; without state or side effects."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        ...
+
+    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:
+        """One prediction a campaign."""
+        ...
+
+    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+        """One explained prediction a campaign."""
+        ...
+
+    def card(self) -> dict[str, Any]:
+        """What `GET /model` shows: identity, contract, training window, metrics."""
+        ...

@@ -1,0 +1,93 @@
+"""A bundle on disk: LightGBM text, JSON and Parquet, with checksums. No pickle, so nothing runs on loading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+
+from features.contract import fingerprint
+from features.snapshot import Snapshot
+from serving.errors import BundleCorrupt, ContractMismatch
+from serving.model.meta import Meta
+
+MODEL, SNAPSHOT, META = "model.txt", "snapshot.parquet", "bundle.json"
+
+
+def write(directory: Path, booster: lightgbm.Booster, snapshot: Snapshot, meta: Meta) -> None:
+    """Write a bundle's three files; the metadata last, so that a half-written bundle never loads."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / MODEL).write_text(booster.model_to_string(), encoding="utf-8")
+    snapshot.to_table().to_parquet(directory / SNAPSHOT)
+    document = TypeAdapter(Meta).dump_python(meta, mode="json")
+    document["sha256"] = {name: _sha256(directory / name) for name in (MODEL, SNAPSHOT)}
+    (directory / META).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def read(directory: Path) -> tuple[lightgbm.Booster, Snapshot, Meta]:
+    """Read a bundle's parts.
+
+    Raises
+    ------
+    BundleCorrupt
+        When a file is missing, unreadable or not the one that was saved; it names the file.
+    ContractMismatch
+        When the model was trained on other feature definitions than this build computes.
+    """
+    document = _document(directory)
+    checksums = document.pop("sha256", None)
+    if not isinstance(checksums, dict):
+        raise BundleCorrupt(META, "lists no checksums")
+    try:
+        meta = TypeAdapter(Meta).validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleCorrupt(META, f"is not valid at {where}: {first['msg']}") from error
+    # Before the other files: a bundle of another contract is sound, its snapshot is just not ours to read.
+    if meta.contract != fingerprint():
+        raise ContractMismatch(expected=meta.contract, found=fingerprint())
+    for name in (MODEL, SNAPSHOT):
+        if not (directory / name).is_file():
+            raise BundleCorrupt(name, "is missing")
+        if _sha256(directory / name) != checksums.get(name):
+            raise BundleCorrupt(name, "is not the file that was saved (its checksum differs)")
+    return _booster(directory, len(meta.features)), _snapshot(directory), meta
+
+
+def _document(directory: Path) -> dict[str, Any]:
+    try:
+        document = json.loads((directory / META).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleCorrupt(META, f"is missing from {directory}") from error
+    except ValueError as error:
+        raise BundleCorrupt(META, "is not JSON") from error
+    if not isinstance(document, dict):
+        raise BundleCorrupt(META, "is not a JSON object")
+    return document
+
+
+def _booster(directory: Path, features: int) -> lightgbm.Booster:
+    try:
+        booster = lightgbm.Booster(model_str=(directory / MODEL).read_text(encoding="utf-8"))
+    except (lightgbm.basic.LightGBMError, ValueError) as error:
+        raise BundleCorrupt(MODEL, f"is not a LightGBM model ({error})") from error
+    if booster.num_feature() != features:
+        raise BundleCorrupt(MODEL, f"takes {booster.num_feature()} features where {META} names {features}")
+    return booster
+
+
+def _snapshot(directory: Path) -> Snapshot:
+    try:
+        return Snapshot.from_table(pd.read_parquet(directory / SNAPSHOT))
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleCorrupt(SNAPSHOT, f"is not a feature snapshot ({error})") from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
