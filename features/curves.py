@@ -1,0 +1,101 @@
+"""Value curves: V(tau), what a campaign is still worth when it goes live at tau.
+
+Here rather than beside the priority, because features need them too: a campaign that we launched
+late showed only the share of its value that was left, and its history must be read with that share.
+
+Times are hours since the epoch, values dollars; one array entry a campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from features.records import Campaign, ValueShape
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+LATE_FRACTION = 0.2
+"""Share of value left after a missed `launch_by`, unless the campaign says otherwise."""
+
+SHAPES = tuple(ValueShape)
+WINDOW, DEADLINE, HALF_LIFE = (SHAPES.index(s) for s in (ValueShape.WINDOW, ValueShape.DEADLINE, ValueShape.HALF_LIFE))
+
+
+def hours(moment: datetime | None, missing: float = np.inf) -> float:
+    """Hours since the epoch; `missing` where there is no moment."""
+    return missing if moment is None else moment.timestamp() / 3600
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The value curves of several campaigns, as columns.
+
+    Attributes
+    ----------
+    value : dollars if live by `starts_h`.
+    starts_h, ends_h, due_h : hours since the epoch; infinite where the campaign has none.
+    shape : index into `SHAPES`.
+    late_fraction : share of value left after `due_h`, for deadlines.
+    half_life_h : hours, for half-lives.
+    """
+
+    value: Floats
+    starts_h: Floats
+    ends_h: Floats
+    due_h: Floats
+    shape: npt.NDArray[np.int8]
+    late_fraction: Floats
+    half_life_h: Floats
+
+    @classmethod
+    def of(cls, campaigns: Iterable[Campaign], values: Sequence[float] | Floats) -> Self:
+        """Curves of campaigns with predicted total `values`, in the same order."""
+        rows = [
+            (
+                hours(c.accrues_from),
+                hours(c.ends_at),
+                hours(c.launch_by),
+                SHAPES.index(c.value_shape),
+                LATE_FRACTION if c.late_fraction is None else c.late_fraction,
+                c.half_life_h or np.inf,
+            )
+            for c in campaigns
+        ]
+        starts, ends, due, shape, late, half = np.array(rows, dtype=float).reshape(-1, 6).T.copy()
+        return cls(np.asarray(values, dtype=float), starts, ends, due, shape.astype(np.int8), late, half)
+
+    def take(self, where: npt.ArrayLike) -> Self:
+        """The curves at some positions, or under a boolean mask."""
+        chosen = np.asarray(where)
+        return type(self)(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def share_left(curves: Curves, live_h: npt.ArrayLike) -> Floats:
+    """Share of each campaign's value left when it goes live at `live_h`: 1 in time, 0 from its end on.
+
+    `window` falls in line with the calendar between start and end (uniform profile), `deadline` drops to
+    its late fraction after `launch_by`, `half_life` halves every `half_life_h` after its start.
+    """
+    live = np.asarray(live_h, dtype=float)
+    late_by = np.maximum(live - curves.starts_h, 0.0)
+    with np.errstate(invalid="ignore"):
+        window = 1 - late_by / (curves.ends_h - curves.starts_h)
+    deadline = np.where(live <= curves.due_h, 1.0, curves.late_fraction)
+    half_life = np.exp2(-late_by / curves.half_life_h)
+    left = np.choose(curves.shape, [window, deadline, half_life])
+    return np.where(live < curves.ends_h, np.clip(left, 0.0, 1.0), 0.0)
+
+
+def value_at(curves: Curves, live_h: npt.ArrayLike) -> Floats:
+    """V(tau) in dollars when each campaign goes live at `live_h`."""
+    return curves.value * share_left(curves, live_h)

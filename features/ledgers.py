@@ -1,0 +1,113 @@
+"""History as ledgers: who earned what from how much exposure, and from when on that was known.
+
+A campaign teaches only once its window is over, and only with the share of its value that was left when
+it went live: revenue and expected exposure of a late launch shrink together, so its rates stay true.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+
+from features.asof import Ledger, hours_of, later, no_later
+from features.curves import LATE_FRACTION, SHAPES, Curves, share_left
+from features.records import Metric
+from features.schema import History
+
+LABEL_HORIZON = timedelta(days=7)
+"""How long results of a campaign without `ends_at` are collected after its value starts to accrue."""
+
+BASELINE_SIGNAL = "baseline_rate"
+"""Signal about a target: dollars it earns per exposure in a period without a campaign."""
+
+
+class Entity(StrEnum):
+    """What an aggregate is kept for, and how a planned campaign or target finds it."""
+
+    TARGET = "target"
+    TARGET_IN_CHANNEL = "target_in_channel"
+    CHANNEL = "channel"
+    KIND = "kind"
+    MARKET = "market"
+
+
+THE_MARKET = "market"
+
+
+def accrues_from(campaigns: pd.DataFrame) -> pd.Series:
+    """When each campaign's value starts to accrue: `starts_at`, else `launch_by`, else `released_at`."""
+    return campaigns.starts_at.fillna(campaigns.launch_by).fillna(campaigns.released_at)
+
+
+def window_ends(campaigns: pd.DataFrame) -> pd.Series:
+    """When each campaign's results are complete, but for KPIs that come late."""
+    return campaigns.ends_at.fillna(accrues_from(campaigns) + LABEL_HORIZON)
+
+
+def curves_of(campaigns: pd.DataFrame) -> Curves:
+    """The value curves of a campaigns table, with unit value."""
+    due, ends = (pd.Series(hours_of(column)).fillna(np.inf).to_numpy() for column in (campaigns.launch_by, campaigns.ends_at))
+    return Curves(
+        value=np.ones(len(campaigns)),
+        starts_h=hours_of(accrues_from(campaigns)),
+        ends_h=ends,
+        due_h=due,
+        shape=campaigns.value_shape.map({str(s): i for i, s in enumerate(SHAPES)}).to_numpy(dtype=np.int8),
+        late_fraction=campaigns.late_fraction.fillna(LATE_FRACTION).to_numpy(),
+        half_life_h=campaigns.half_life_h.fillna(np.inf).to_numpy(),
+    )
+
+
+def launched_share(campaigns: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Share of each campaign's value that was left when it went live; 1 where no launch is recorded."""
+    launched = pd.Series(hours_of(campaigns.launched_at)).fillna(-np.inf).to_numpy()
+    return share_left(curves_of(campaigns), launched)
+
+
+def matured_results(history: History) -> pd.DataFrame:
+    """Revenue inside each campaign's window: kpi columns plus the campaign's, with `matured_at`.
+
+    `matured_at` is when a result counts: its campaign's window is over and it has become known.
+    """
+    campaigns = history.campaigns.assign(over_at=later(window_ends(history.campaigns), history.campaigns.launched_at))
+    revenue = history.kpis[history.kpis.metric == Metric.REVENUE]
+    rows = revenue.merge(campaigns[["campaign_id", "kind", "channel", "over_at"]], on="campaign_id")
+    rows = rows[no_later(rows["at"], rows.over_at)]
+    return rows.assign(matured_at=later(rows.known_at, rows.over_at))
+
+
+def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
+    """Every ledger the declared aggregates read, by entity and name."""
+    campaigns = history.campaigns
+    plans = campaigns.assign(
+        matured_at=later(window_ends(campaigns), campaigns.launched_at), share=launched_share(campaigns)
+    )
+    exposures = history.targets.merge(plans[["campaign_id", "channel", "matured_at", "share"]], on="campaign_id")
+    exposures = exposures.assign(exposures=exposures.planned_exposures * exposures.share)
+    results = matured_results(history).rename(columns={"value": "revenue"})
+    response = pd.concat([exposures, results[results.target_id.notna()]], ignore_index=True)
+    response = response.fillna({"exposures": 0.0, "revenue": 0.0})
+    outcome = pd.concat([plans.assign(launches=1.0), results], ignore_index=True)
+    outcome = outcome.fillna({"share": 0.0, "launches": 0.0, "revenue": 0.0})
+    signals = history.signals[(history.signals.name == BASELINE_SIGNAL) & history.signals.entity.str.startswith("target:")]
+    readings = signals.drop_duplicates("at")
+
+    def responses_by(entity: pd.Series) -> Ledger:
+        return Ledger.of(entity, response.matured_at, revenue=response.revenue, exposures=response.exposures)
+
+    return {
+        (Entity.TARGET_IN_CHANNEL, "responses"): responses_by(response.channel + "/" + response.target_id),
+        (Entity.CHANNEL, "responses"): responses_by(response.channel),
+        (Entity.KIND, "outcomes"): Ledger.of(
+            outcome.kind, outcome.matured_at, revenue=outcome.revenue, share=outcome.share, launches=outcome.launches
+        ),
+        (Entity.TARGET, "baseline"): Ledger.of(
+            signals.entity.str.removeprefix("target:"), signals.known_at, value=signals.value
+        ),
+        (Entity.MARKET, "baseline"): Ledger.of(
+            pd.Series(THE_MARKET, index=readings.index), readings.known_at, readings=np.ones(len(readings))
+        ),
+    }
