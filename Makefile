@@ -7,7 +7,7 @@ PYTHONS ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 ROOMS := features serving training
-# One worker a core, but never more than CI has; a file's tests share what is slow to build.
+# Two workers, as CI has two cores; the tests of one file stay together and share what is slow to build.
 PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 BENCHES = $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/[a-z]*.py))
@@ -37,7 +37,7 @@ types: $(READY) ## Check types
 	@$(BIN)/mypy
 
 imports: $(READY) ## Check which room imports which
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 quick: $(READY) ## Run the tests that start no server and train no model
 	@$(PYTEST) --quiet -m "not integration" $(wildcard tests/unit tests/property tests/contract)
@@ -61,7 +61,7 @@ clean: ## Remove the environment and what the tools left behind; .precedence/ is
 	rm -rf .venv .bench .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(READY): requirements.lock pyproject.toml
-	@for python in $(PYTHONS); do \
+	@found=; for python in $(PYTHONS); do \
 		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then found="$$python"; break; fi; \
 	done; \
 	[ -n "$$found" ] || { echo "Precedence needs Python 3.11, 3.12 or 3.13; none of these is one: $(PYTHONS). Name yours: make PYTHONS=/path/to/python" >&2; exit 1; }; \
