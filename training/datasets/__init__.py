@@ -1,0 +1,1 @@
+"""Public data as history tables, with the truth a backtest needs beside them."""
