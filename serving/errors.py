@@ -153,6 +153,20 @@ class HandlerUnknown(PrecedenceError):
         )
 
 
+class StaleLease(PrecedenceError):
+    """A worker reports on a task that was leased again, or settled, meanwhile."""
+
+    status = HTTPStatus.CONFLICT
+    exit_code = ExitCode.CONFLICT
+    title = "The lease is stale"
+
+    def __init__(self, lease_id: str) -> None:
+        super().__init__(
+            f"lease {lease_id!r} is stale: its task was given on or settled meanwhile, so this report is dropped",
+            lease_id=lease_id,
+        )
+
+
 class BundleCorrupt(PrecedenceError):
     """A file of a model bundle is missing, unreadable or not the one that was saved."""
 
@@ -190,7 +204,7 @@ class NoChampion(PrecedenceError):
 
     def __init__(self, name: str, alias: str, uri: str) -> None:
         super().__init__(
-            f"no champion: registry {uri} holds no model {name!r} with alias {alias!r}: train one with 'precedence train'",
+            f"no champion: registry {uri} has no {name!r} with alias {alias!r}: train one with 'precedence train'",
             name=name,
             alias=alias,
             uri=uri,
@@ -245,7 +259,7 @@ class HistoryEmpty(PrecedenceError):
 
     def __init__(self, source: str, lacking: str) -> None:
         super().__init__(
-            f"history {source} is empty: it holds no {lacking}; bring campaigns with their KPIs, or let some finish first",
+            f"history {source} is empty: it holds no {lacking}; bring campaigns with KPIs, or let some finish first",
             source=source,
             lacking=lacking,
         )

@@ -12,7 +12,7 @@ import lightgbm
 import numpy as np
 
 from features.contract import FEATURE_NAMES
-from features.curves import Curves, Floats, hours
+from features.curves import Floats, hours
 from features.matrix import Matrix
 from features.records import Campaign
 from features.snapshot import Snapshot
@@ -23,6 +23,7 @@ from serving.model.fallback import Unanswerable, fallback_reasons
 from serving.model.matrix import matrix_reasons
 from serving.model.meta import Meta
 from serving.model.prediction import CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
+from serving.scheduling.columns import Columns
 
 _THREADS = 1
 """Threads of one prediction: requests run side by side, and a request's few rows gain nothing from more."""
@@ -103,7 +104,9 @@ class Bundle:
         return [
             explained(
                 answer,
-                matrix_reasons(self.matrix, campaign, row) if answer.fallback else reasons_of(FEATURE_NAMES, row, parts),
+                matrix_reasons(self.matrix, campaign, row)
+                if answer.fallback
+                else reasons_of(FEATURE_NAMES, row, parts),
             )
             for answer, campaign, row, parts in zip(answers, campaigns, rows, contributions, strict=True)
         ]
@@ -113,7 +116,8 @@ class Bundle:
 
     def _values(self, campaigns: Sequence[Campaign], rows: Floats, why_not: Sequence[Unanswerable]) -> Floats:
         """Dollars: from the trees, and from the matrix where they cannot answer."""
-        values = np.maximum(np.asarray(self.booster.predict(rows, num_threads=_THREADS), dtype=float), 0.0)
+        predicted = np.asarray(self.booster.predict(rows, num_threads=_THREADS), dtype=float)
+        values: Floats = np.maximum(predicted, 0.0)
         left = [i for i, reason in enumerate(why_not) if reason is not None]
         if left:
             points = self.matrix.points([campaigns[i] for i in left], rows[left])
@@ -127,10 +131,11 @@ class Bundle:
         prior, horizon_h = self.meta.seconds_per_unit_prior, self.meta.horizon_h
         units = [c.work_units for c in campaigns]
         p50_h, p90_h = prior.p50_h(units), prior.p90_h(units)
-        # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign.
-        index = priority.index(Curves.of(campaigns, values), p50_h, p50_h, hours(at), horizon_h)
+        # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
+        queue = Columns.of(campaigns, values, p50_h)
+        index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)
         score = priority.Scale(np.array(self.meta.index_quantiles)).score(index)
-        loss = index * p50_h / horizon_h
+        loss = priority.loss_per_hour(index, queue.needed_h, horizon_h)
         columns = (score, index, values, loss, p50_h * 3600, p90_h * 3600)
         return [
             Prediction(

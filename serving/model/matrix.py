@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from features.curves import Floats
 from features.matrix import Matrix
 from features.records import Campaign
@@ -70,14 +68,8 @@ class MatrixModel:
 
 def matrix_reasons(matrix: Matrix, campaign: Campaign, features: Floats | None) -> tuple[Reason, ...]:
     """What each criterion adds to a campaign's matrix points, largest first; they sum to the points."""
-    criteria = matrix.breakdown(campaign, features)
-    total = sum(c.weight for c in criteria) or 1.0
     reasons = [
-        Reason(
-            feature=c.name,
-            value=None if np.isnan(c.points) else float(c.points),
-            contribution=float(np.nan_to_num(c.weight * c.points / total)),
-        )
-        for c in criteria
+        Reason(feature=criterion.name, value=criterion.points, contribution=criterion.weight * criterion.points)
+        for criterion in matrix.breakdown(campaign, features)
     ]
-    return tuple(sorted(reasons, key=lambda r: -abs(r.contribution)))
+    return tuple(sorted(reasons, key=lambda reason: -abs(reason.contribution)))

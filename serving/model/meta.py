@@ -33,11 +33,13 @@ class ProcessingPrior:
     def p50_h(self, work_units: npt.ArrayLike) -> Floats:
         """Median slot-hours; what `remaining_h` is taken to be before any work is done."""
         mean: Floats = self.slot_hours_per_unit * (self.setup_units + np.asarray(work_units, dtype=float))
-        return mean * np.exp(-(self.sigma**2) / 2)
+        median: Floats = mean * np.exp(-(self.sigma**2) / 2)
+        return median
 
     def p90_h(self, work_units: npt.ArrayLike) -> Floats:
         """Slot-hours that nine of ten campaigns of this size stay below."""
-        return self.p50_h(work_units) * np.exp(_NINETIETH * self.sigma)
+        high: Floats = self.p50_h(work_units) * np.exp(_NINETIETH * self.sigma)
+        return high
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class MatrixDollars:
 
     def of(self, points: npt.ArrayLike) -> Floats:
         """Dollars of matrix points."""
-        return np.interp(np.asarray(points, dtype=float), self.points, self.dollars)
+        dollars: Floats = np.interp(np.asarray(points, dtype=float), self.points, self.dollars)
+        return dollars
 
 
 @dataclass(frozen=True, kw_only=True)

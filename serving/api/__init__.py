@@ -1,0 +1,1 @@
+"""Bodies and problem responses of both APIs."""

@@ -1,0 +1,65 @@
+"""Turning a validation error into faults a caller can act on: field, value, and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from serving.errors import Fault
+
+_LONGEST_VALUE = 200
+
+_ALLOWED = {
+    "missing": "is required",
+    "unexpected_keyword_argument": "is no known field: leave it out, or check its spelling",
+    "extra_forbidden": "is no known field: leave it out, or check its spelling",
+    "timezone_aware": "must be a time with an offset, such as 2026-11-27T08:00:00+00:00",
+    "datetime_type": "must be an ISO 8601 time with an offset, such as 2026-11-27T08:00:00+00:00",
+    "datetime_from_date_parsing": "must be an ISO 8601 time with an offset, such as 2026-11-27T08:00:00+00:00",
+    "datetime_parsing": "must be an ISO 8601 time with an offset, such as 2026-11-27T08:00:00+00:00",
+}
+
+
+def faults_of(error: ValidationError, where: str = "") -> list[Fault]:
+    """Every fault of a validation error; `where` is put before the path of its fields."""
+    return [_fault(detail, where) for detail in error.errors(include_url=False)]
+
+
+def _fault(detail: ErrorDetails, where: str) -> Fault:
+    path, value, allowed = _path(where, detail["loc"]), detail["input"], _allowed(detail)
+    if detail["type"] == "value_error":
+        # A rule between fields: its message begins with the field at fault, its input is the whole record.
+        field = allowed.split(" ", 1)[0]
+        record = getattr(value, "kwargs", value)  # a dataclass gets its input as ArgsKwargs
+        if isinstance(record, Mapping) and field.isidentifier():
+            path, value = _path(path, (field,)), record.get(field)
+    if detail["type"] == "missing":
+        value = None
+    return Fault(path, shown(value), allowed)
+
+
+def _allowed(detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    known = _ALLOWED.get(detail["type"])
+    return known or detail["msg"].replace("Input should", "must", 1)
+
+
+def _path(where: str, parts: tuple[int | str, ...]) -> str:
+    """`campaigns[0].work_units`."""
+    path = where
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path or "body"
+
+
+def shown(value: Any) -> Any:
+    """A value as a problem may show it: short, and writable as JSON."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."

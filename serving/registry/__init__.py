@@ -1,0 +1,11 @@
+"""The model registry's side of serving: the champion, and the wrapper MLflow runs it in."""
+
+from pathlib import Path
+
+from serving.registry.champion import ALIAS, MODEL_NAME, champion
+from serving.registry.frames import campaigns_of_frame, frame_of
+
+PYFUNC = Path(__file__).parent / "pyfunc.py"
+"""The models-from-code file to log a bundle with."""
+
+__all__ = ["ALIAS", "MODEL_NAME", "PYFUNC", "campaigns_of_frame", "champion", "frame_of"]

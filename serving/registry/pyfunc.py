@@ -1,0 +1,64 @@
+"""The bundle as an MLflow pyfunc, logged as code: it brings `serving` and `features` along and pickles nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from features.records import Campaign
+from serving.model import Bundle, Prediction
+from serving.registry.frames import campaigns_of_frame, moment_of, moments_of_frame
+
+OUTPUT = (
+    "campaign_id",
+    "score",
+    "index",
+    "value",
+    "loss_per_hour",
+    "processing_p50_s",
+    "processing_p90_s",
+    "fallback",
+)
+
+
+class CampaignPriority(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
+    """Scores raw campaigns; see `serving.registry.frames` for the input table.
+
+    The moment asked about is a row's own `at`, else the parameter `at`, else that of the snapshot.
+    """
+
+    def load_context(self, context: Any) -> None:
+        """Load the bundle the model was logged with."""
+        self._bundle = Bundle.load(Path(context.artifacts["bundle"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
+        """One row a campaign, in the order asked: score, index and value as the prediction API answers them."""
+        asked = (params or {}).get("at")
+        default = moment_of(asked) if asked else self._bundle.snapshot.moment
+        campaigns, moments = campaigns_of_frame(model_input), moments_of_frame(model_input, default)
+        answers: dict[int, Prediction] = {}
+        for moment in set(moments):
+            rows = [row for row, own in enumerate(moments) if own == moment]
+            asked_about: list[Campaign] = [campaigns[row] for row in rows]
+            answers |= dict(zip(rows, self._bundle.predict(asked_about, moment), strict=True))
+        return pd.DataFrame([_row(answers[row]) for row in range(len(campaigns))], columns=list(OUTPUT))
+
+
+def _row(answer: Prediction) -> tuple[Any, ...]:
+    times = answer.processing_s
+    return (
+        answer.campaign_id,
+        answer.score,
+        answer.index,
+        answer.value,
+        answer.loss_per_hour,
+        times.p50,
+        times.p90,
+        answer.fallback,
+    )
+
+
+mlflow.models.set_model(CampaignPriority())

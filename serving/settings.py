@@ -1,0 +1,171 @@
+"""The settings of a process, read once at its edge: environment over `precedence.toml` over defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from features.records import NonNegative, Positive
+from serving.api.faults import faults_of
+from serving.errors import Fault, SettingInvalid
+
+PREFIX, FILE = "PRECEDENCE_", "precedence.toml"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _pairs(given: Any) -> Any:
+    """`name=module:function, ...`, as an environment variable spells what a TOML table does."""
+    if not isinstance(given, str):
+        return given
+    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    if not all(separator for _, separator, _ in pairs):
+        raise ValueError("handlers must be written name=module:function, separated by commas")
+    return {name.strip(): path.strip() for name, _, path in pairs}
+
+
+class Settings(BaseSettings):
+    """Every setting: name, default and meaning. `PRECEDENCE_HOME` sets `home`, and so on.
+
+    Durations are seconds (`_s`) or hours (`_h`) of the service's clock.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, toml_file=FILE, frozen=True, extra="forbid", env_ignore_empty=True, validate_default=True
+    )
+
+    home: Path = Field(Path(".precedence"), description="where state lives: queue, log, MLflow database, models")
+    tracking_uri: str = Field("", description="MLflow tracking server and registry; default: a SQLite file in home")
+    store_url: str = Field("", description="queue and log database (SQLAlchemy URL); default: a SQLite file in home")
+    host: str = Field("127.0.0.1", description="address both services bind to; loopback only")
+    priority_port: Port = Field(3000, description="port of the prediction API")
+    scheduler_port: Port = Field(3001, description="port of the queue API")
+    priority_url: str = Field("", description="where the scheduler finds the prediction API; default: this host")
+    priority_workers: PositiveInt = Field(1, description="processes answering the prediction API")
+    workers: PositiveInt = Field(4, description="slots: tasks run at once")
+    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
+        default_factory=dict, description="Python handlers: name=module:function, separated by commas (a table in TOML)"
+    )
+    lease_s: Positive = Field(60.0, description="how long a task is leased without a sign of life")
+    preemption_factor: Annotated[float, Field(ge=1)] = Field(
+        1.5, description="how many times the runner's index a challenger needs to take its slot"
+    )
+    preemption_min_run_s: NonNegative = Field(60.0, description="how long a task runs before it may be preempted")
+    preemption_budget: NonNegativeInt = Field(3, description="how often one campaign may be preempted")
+    clock_scale: Positive = Field(1.0, description="seconds of the service's clock per second of the wall clock")
+    clock_origin: AwareDatetime | None = Field(
+        None, description="what the clock showed when the store was made; default: the wall clock"
+    )
+    snapshot_max_age_h: Positive | None = Field(
+        None, description="age at which the model's feature snapshot no longer answers; default: no limit"
+    )
+    matrix_file: Path | None = Field(None, description="TOML file with the matrix's weights; default: those built in")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line over environment over the TOML file of the working directory."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        if host != "localhost" and not _is_loopback(host):
+            raise ValueError(
+                "must be a loopback address (127.0.0.1, ::1 or localhost): the API has no tokens yet,"
+                " so nobody else may reach it"
+            )
+        return host
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Defaults that follow from other settings; the home becomes absolute, for processes started elsewhere."""
+        home = Path(given.get("home") or cls.model_fields["home"].default).expanduser().absolute()
+        host = str(given.get("host") or cls.model_fields["host"].default)
+        port = given.get("priority_port") or cls.model_fields["priority_port"].default
+        return {
+            "tracking_uri": f"sqlite:///{home / 'mlflow.db'}",
+            "store_url": f"sqlite:///{home / 'queue.db'}",
+            "priority_url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            **given,
+            "home": home,
+        }
+
+    @classmethod
+    def read(cls, **overrides: Any) -> Self:
+        """Settings of this process; `overrides` that are not None come from its command line.
+
+        Raises
+        ------
+        SettingInvalid
+            Naming the setting, its value and what is allowed; also for a name that is no setting.
+        """
+        _refuse_unknown(os.environ, frozenset(cls.model_fields))
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            fault = faults_of(error)[0]
+            raise _invalid(fault) from error
+        except SettingsError as error:
+            raise SettingInvalid(FILE, "", str(error)) from error
+        except ValueError as error:  # a TOML file that is not TOML
+            raise SettingInvalid(FILE, str(Path(FILE).absolute()), f"must be TOML ({error})") from error
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for a process started by this one."""
+        given = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        handlers = given.pop("handlers", {})
+        variables = {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
+        if handlers:
+            variables[f"{PREFIX}HANDLERS"] = ",".join(f"{name}={path}" for name, path in handlers.items())
+        return variables
+
+
+def _refuse_unknown(environment: Mapping[str, str], known: frozenset[str]) -> None:
+    for variable, value in environment.items():
+        if variable.upper().startswith(PREFIX) and variable.upper().removeprefix(PREFIX).lower() not in known:
+            raise SettingInvalid(variable, value, f"is no known setting; known are {', '.join(sorted(known))}")
+
+
+def _invalid(fault: Fault) -> SettingInvalid:
+    if "no known field" in fault.allowed:
+        return SettingInvalid(
+            fault.field, fault.value, f"is no known setting; known are {', '.join(Settings.model_fields)}"
+        )
+    return SettingInvalid(fault.field, fault.value, fault.allowed)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
