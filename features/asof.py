@@ -7,6 +7,7 @@ from when it happened: that is what keeps the future out of every feature.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -17,13 +18,13 @@ import pandas as pd
 
 from features.curves import Floats, Indices
 
-HOUR = pd.Timedelta(hours=1)
+HOUR = timedelta(hours=1)
 EPOCH = pd.Timestamp(0, tz="UTC")
 
 
 def hours_of(times: pd.Series) -> Floats:
     """Hours since the epoch of a column of times; NaN where there is none."""
-    return ((times - EPOCH) / HOUR).to_numpy(dtype=float, na_value=np.nan)
+    return np.asarray((times - EPOCH) / HOUR, dtype=np.float64)
 
 
 def known_by(facts: pd.DataFrame, moment: datetime, column: str = "known_at") -> pd.DataFrame:
@@ -69,9 +70,9 @@ class Ledger:
         columns = {name: np.asarray(amount, dtype=float)[order] for name, amount in amounts.items()}
         return cls(pd.Index(entities), known[order], starts, columns)
 
-    def codes_of(self, entities: npt.ArrayLike) -> Indices:
+    def codes_of(self, entities: Sequence[str]) -> Indices:
         """The codes of entity labels, -1 for one never seen."""
-        return self.entities.get_indexer(pd.Index(entities)).astype(np.intp)
+        return self.entities.get_indexer(pd.Index(pd.Series(entities, dtype="str"))).astype(np.intp)
 
     def sums(
         self,
@@ -96,7 +97,7 @@ class Ledger:
             if window is not None:
                 sums -= total[self._rows_known(codes, moments_h - window / HOUR)]
             return sums
-        origin = self.known_h.min(initial=np.inf)
+        origin = self.known_h.min() if len(self.known_h) else 0.0
         growth = self.amounts[amount] * np.exp2((self.known_h - origin) * (HOUR / half_life))
         grown = self._accumulated(growth)[self._rows_known(codes, moments_h)]
         return np.where(grown == 0, 0.0, grown * np.exp2(-(moments_h - origin) * (HOUR / half_life)))

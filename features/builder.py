@@ -12,7 +12,7 @@ import pandas as pd
 
 from features.asof import Ledger
 from features.contract import FEATURE_NAMES
-from features.curves import Floats, hours
+from features.curves import Floats, Indices, hours
 from features.definitions import AGGREGATES, FEATURES, Aggregate, Planned
 from features.ledgers import THE_MARKET, Entity, ledgers_of
 from features.records import Campaign
@@ -51,13 +51,11 @@ class HistoryAggregates:
         return sorted(set().union(*seen))
 
 
-def aggregated(ledger: Ledger, aggregate: Aggregate, codes: np.ndarray, moments_h: Floats) -> Floats:  # type: ignore[type-arg]
+def aggregated(ledger: Ledger, aggregate: Aggregate, codes: Indices, moments_h: Floats) -> Floats:
     """One declared aggregate, one entry a (code, moment)."""
     if aggregate.amount is None:
         return ledger.last_known_h(codes, moments_h)
-    return ledger.sums(
-        aggregate.amount, codes, moments_h, window=aggregate.window, half_life=aggregate.half_life
-    )
+    return ledger.sums(aggregate.amount, codes, moments_h, window=aggregate.window, half_life=aggregate.half_life)
 
 
 def planned(campaigns: Sequence[Campaign], moments_h: Floats, aggregates: Aggregates) -> Planned:

@@ -84,7 +84,8 @@ class Planned:
 
     def per_campaign(self, amount: Floats) -> Floats:
         """Sum over each campaign's targets."""
-        return np.bincount(self.row, amount, minlength=len(self.moments_h)).astype(float)
+        sums: Floats = np.bincount(self.row, amount, minlength=len(self.moments_h)).astype(np.float64)
+        return sums
 
     def largest(self, amount: Floats) -> Floats:
         """Largest known over each campaign's targets; NaN where none is."""
@@ -95,7 +96,10 @@ class Planned:
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Numerator over denominator; NaN where there is nothing to divide by."""
-    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0)
+    quotient: Floats = np.divide(
+        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0
+    )
+    return quotient
 
 
 def expected_response(planned: Planned, memory: str = "") -> Floats:
@@ -108,9 +112,7 @@ def expected_response(planned: Planned, memory: str = "") -> Floats:
     channel = ratio(planned.known[f"channel_revenue{memory}"], planned.known[f"channel_exposures{memory}"])
     targets = planned.per_campaign(np.ones(len(planned.row)))
     prior = PRIOR_WEIGHT * ratio(planned.per_campaign(planned.exposures), targets)
-    pooled = ratio(
-        planned.per_campaign(revenue) + prior * channel, planned.per_campaign(exposures) + prior
-    )
+    pooled = ratio(planned.per_campaign(revenue) + prior * channel, planned.per_campaign(exposures) + prior)
     rate = ratio(revenue + (prior * pooled)[planned.row], exposures + prior[planned.row])
     return rate * planned.exposures
 
@@ -163,33 +165,63 @@ class Feature:
     dtype: str = "float64"
 
 
-_response, _baseline = expected_response, lambda planned: expected_baseline(planned, 8)
+def _baseline(planned: Planned) -> Floats:
+    return expected_baseline(planned, 8)
+
 
 FEATURES: tuple[Feature, ...] = (
-    Feature("planned_response", "all", "past revenue per exposure of its targets x planned exposures", _total(_response)),
     Feature(
-        "planned_response_13w", "half-life 13 w", "the same, recent campaigns weigh more",
+        "planned_response",
+        "all",
+        "past revenue per exposure of its targets x planned exposures",
+        _total(expected_response),
+    ),
+    Feature(
+        "planned_response_13w",
+        "half-life 13 w",
+        "the same, recent campaigns weigh more",
         _total(lambda p: expected_response(p, "_13w")),
     ),
     Feature(
-        "planned_response_4w", "half-life 4 w", "the same, latest campaigns weigh most",
+        "planned_response_4w",
+        "half-life 4 w",
+        "the same, latest campaigns weigh most",
         _total(lambda p: expected_response(p, "_4w")),
     ),
-    Feature("target_baseline", "8 w", "what its targets earn without a campaign, over the planned exposures", _total(_baseline)),
+    Feature(
+        "target_baseline",
+        "8 w",
+        "what its targets earn without a campaign, over the planned exposures",
+        _total(_baseline),
+    ),
     Feature("target_baseline_4w", "4 w", "the same over four weeks", _total(lambda p: expected_baseline(p, 4))),
     Feature("target_baseline_26w", "26 w", "the same over half a year", _total(lambda p: expected_baseline(p, 26))),
-    Feature("best_target_response", "all", "planned response of its strongest target", lambda p: p.largest(_response(p))),
+    Feature(
+        "best_target_response",
+        "all",
+        "planned response of its strongest target",
+        lambda p: p.largest(expected_response(p)),
+    ),
     Feature("best_target_baseline", "8 w", "baseline of its strongest target", lambda p: p.largest(_baseline(p))),
-    Feature("response_concentration", "all", "how much few targets carry its planned response", _concentration(_response)),
+    Feature(
+        "response_concentration",
+        "all",
+        "how much few targets carry its planned response",
+        _concentration(expected_response),
+    ),
     Feature("baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(_baseline)),
     Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
     Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _kind_mean("")),
     Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _kind_mean("_13w")),
     Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _kind_mean("_4w")),
-    Feature("kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean("_1w")),
+    Feature(
+        "kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean("_1w")
+    ),
     Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.known["kind_launches"]),
     Feature(
-        "weeks_since_kind", "all", "weeks since a campaign of its kind ended",
+        "weeks_since_kind",
+        "all",
+        "weeks since a campaign of its kind ended",
         lambda p: (p.moments_h - p.known["kind_last_h"]) / WEEK_H,
     ),
     Feature("planned_exposures", "plan", "planned exposures over all targets", _total(lambda p: p.exposures)),

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from features.asof import Ledger, hours_of, later, no_later
-from features.curves import LATE_FRACTION, SHAPES, Curves, share_left
-from features.records import Metric
+from features.curves import LATE_FRACTION, SHAPES, Curves, Floats, share_left
+from features.records import Metric, ValueShape
 from features.schema import History
 
 LABEL_HORIZON = timedelta(days=7)
@@ -49,22 +49,25 @@ def window_ends(campaigns: pd.DataFrame) -> pd.Series:
 
 def curves_of(campaigns: pd.DataFrame) -> Curves:
     """The value curves of a campaigns table, with unit value."""
-    due, ends = (pd.Series(hours_of(column)).fillna(np.inf).to_numpy() for column in (campaigns.launch_by, campaigns.ends_at))
     return Curves(
         value=np.ones(len(campaigns)),
         starts_h=hours_of(accrues_from(campaigns)),
-        ends_h=ends,
-        due_h=due,
-        shape=campaigns.value_shape.map({str(s): i for i, s in enumerate(SHAPES)}).to_numpy(dtype=np.int8),
+        ends_h=_hours_or(campaigns.ends_at, np.inf),
+        due_h=_hours_or(campaigns.launch_by, np.inf),
+        shape=np.array([SHAPES.index(ValueShape(s)) for s in campaigns.value_shape], dtype=np.int8),
         late_fraction=campaigns.late_fraction.fillna(LATE_FRACTION).to_numpy(),
         half_life_h=campaigns.half_life_h.fillna(np.inf).to_numpy(),
     )
 
 
-def launched_share(campaigns: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _hours_or(times: pd.Series, missing: float) -> Floats:
+    known = hours_of(times)
+    return np.where(np.isnan(known), missing, known)
+
+
+def launched_share(campaigns: pd.DataFrame) -> Floats:
     """Share of each campaign's value that was left when it went live; 1 where no launch is recorded."""
-    launched = pd.Series(hours_of(campaigns.launched_at)).fillna(-np.inf).to_numpy()
-    return share_left(curves_of(campaigns), launched)
+    return share_left(curves_of(campaigns), _hours_or(campaigns.launched_at, -np.inf))
 
 
 def matured_results(history: History) -> pd.DataFrame:
@@ -92,7 +95,9 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
     response = response.fillna({"exposures": 0.0, "revenue": 0.0})
     outcome = pd.concat([plans.assign(launches=1.0), results], ignore_index=True)
     outcome = outcome.fillna({"share": 0.0, "launches": 0.0, "revenue": 0.0})
-    signals = history.signals[(history.signals.name == BASELINE_SIGNAL) & history.signals.entity.str.startswith("target:")]
+    signals = history.signals[
+        (history.signals.name == BASELINE_SIGNAL) & history.signals.entity.str.startswith("target:")
+    ]
     readings = signals.drop_duplicates("at")
 
     def responses_by(entity: pd.Series) -> Ledger:

@@ -92,7 +92,7 @@ class Campaign:
         needed = {"window": "ends_at", "deadline": "launch_by", "half_life": "half_life_h"}[self.value_shape]
         if getattr(self, needed) is None:
             raise ValueError(
-                f"{needed} is required when value_shape is {self.value_shape.value!r}"
+                f"{needed} is required when value_shape is '{self.value_shape}'"
                 " (window needs ends_at, deadline needs launch_by, half_life needs half_life_h)"
             )
         if self.ends_at is not None and self.ends_at <= self.accrues_from:

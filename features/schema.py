@@ -30,8 +30,12 @@ def _time(**options: Any) -> pa.Column:
     return pa.Column(UTC_TIME, between, coerce=True, **options)
 
 
-def _number(low: float | None = None, high: float | None = None, **options: Any) -> pa.Column:
+def _number(
+    low: float | None = None, high: float | None = None, above: float | None = None, **options: Any
+) -> pa.Column:
     checks = []
+    if above is not None:
+        checks.append(pa.Check.gt(above, error=f"must be more than {above:g}"))
     if low is not None:
         checks.append(pa.Check.ge(low, error=f"must be at least {low:g}"))
     if high is not None:
@@ -49,7 +53,7 @@ _MAYBE: dict[str, Any] = {"nullable": True, "required": False}
 TABLES: dict[str, pa.DataFrameSchema] = {
     "campaigns": pa.DataFrameSchema(
         {
-            "campaign_id": _text(unique=True),
+            "campaign_id": _text(unique=True, report_duplicates="exclude_first"),
             "account": _text(),
             "kind": _text(),
             "channel": _text(),
@@ -57,13 +61,13 @@ TABLES: dict[str, pa.DataFrameSchema] = {
             "launch_by": _time(**_MAYBE),
             "starts_at": _time(**_MAYBE),
             "ends_at": _time(**_MAYBE),
-            "work_units": _number(low=1e-9),
+            "work_units": _number(above=0),
             "planned_revenue": _number(low=0, **_MAYBE),
             "urgency": _number(low=0, high=1, **_MAYBE),
             "brand": _number(low=0, high=1, **_MAYBE),
             "value_shape": _one_of(ValueShape, default=str(ValueShape.WINDOW), required=False),
             "late_fraction": _number(low=0, high=1, **_MAYBE),
-            "half_life_h": _number(low=1e-9, **_MAYBE),
+            "half_life_h": _number(above=0, **_MAYBE),
             "delivers": _one_of(Delivers, default=str(Delivers.AT_END), required=False),
             "launched_at": _time(**_MAYBE),
         },
@@ -118,7 +122,8 @@ def _empty(table: str) -> pd.DataFrame:
 
 
 def _dtype(column: pa.Column) -> Any:
-    return UTC_TIME if str(column.dtype).startswith("datetime") else "float64" if str(column.dtype) == "float64" else "str"
+    kind = str(column.dtype)
+    return UTC_TIME if kind.startswith("datetime") else "float64" if kind == "float64" else "str"
 
 
 def conformed(table: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -203,10 +208,7 @@ def campaigns_of(history: History, campaign_ids: Iterable[str] | None = None) ->
     for campaign_id, target_id, planned in history.targets.itertuples(index=False):
         targets.setdefault(campaign_id, {})[target_id] = planned
     declared = rows.drop(columns="launched_at").to_dict("records")
-    return [
-        Campaign(**_present(row), targets=targets.get(row["campaign_id"], {}))  # type: ignore[arg-type]
-        for row in declared
-    ]
+    return [Campaign(**_present(row), targets=targets.get(row["campaign_id"], {})) for row in declared]
 
 
 def _present(row: Mapping[Any, Any]) -> dict[str, Any]:
