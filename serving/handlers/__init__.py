@@ -1,0 +1,1 @@
+"""Handlers do a task's work, chunk by chunk."""

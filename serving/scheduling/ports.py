@@ -1,0 +1,229 @@
+"""What the scheduler needs from the outside: where work is kept, what runs it, and what knows its worth.
+
+Stores and executors implement these protocols elsewhere; one test suite holds every one of them to the promises
+written here. Every time is an argument, taken from the one injected clock. Each call of a store is one transaction:
+done entirely or not at all, durable when it returns, and seen so by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from features.records import Campaign, Kpi, Signal, Task
+from serving.scheduling.states import Event
+from serving.scheduling.work import DeadLetter, Decision, Forecast, Lease, Move, Outcome, Standing
+
+LogTable = Literal["decisions", "kpis", "signals", "runs"]
+
+
+class Intake(Protocol):
+    """What owners do to their campaigns. Those never submitted raise `CampaignUnknown`."""
+
+    def submit(self, campaign: Campaign, tasks: Sequence[Task], at: datetime) -> bool:
+        """Keep a campaign with its tasks; True if it is new, False if equal content was submitted before.
+
+        Content is judged on what was first submitted, whatever was changed since.
+
+        Raises
+        ------
+        CampaignConflict
+            When it was submitted before with other content.
+        BadInput
+            When there is no task, task ids repeat, a task belongs to another campaign or follows an unknown one,
+            or `after` closes a circle of campaigns or of tasks.
+        """
+        ...
+
+    def add_tasks(self, campaign_id: str, tasks: Sequence[Task], at: datetime) -> int:
+        """Add tasks and return how many are new; a task that is there already with equal content is left as it is.
+
+        Raises
+        ------
+        IllegalTransition
+            When the campaign has ended.
+        BadInput
+            As `submit`, and when a task of that id is there with other content.
+        """
+        ...
+
+    def revise(
+        self, campaign_id: str, facts: Mapping[str, Any], *, boost: float | None = None, pinned: bool | None = None
+    ) -> None:
+        """Change facts, as JSON holds them (the campaign is estimated anew), boost or pin; what is None stays.
+
+        Raises
+        ------
+        BadInput
+            When the campaign would not be valid with these facts, or the boost is out of range.
+        """
+        ...
+
+    def apply(self, campaign_id: str, event: Event) -> None:
+        """Pause, resume or cancel; work in flight goes on to its next checkpoint.
+
+        Raises
+        ------
+        IllegalTransition
+            When its state does not allow that.
+        """
+        ...
+
+
+class Standings(Protocol):
+    """What the scheduler reads and writes about campaigns."""
+
+    def live(self, at: datetime) -> list[Standing]:
+        """Every campaign that may still lead to work, oldest submission first."""
+        ...
+
+    def standing(self, campaign_id: str, at: datetime) -> Standing:
+        """Where a campaign stands, whatever its state.
+
+        Raises
+        ------
+        CampaignUnknown
+            When it was never submitted.
+        """
+        ...
+
+    def estimated(
+        self, asked: Sequence[Standing], forecast: Forecast, scores: Sequence[float | None], at: datetime
+    ) -> None:
+        """Keep estimates and scores of the campaigns asked about, in order, unless their facts changed meanwhile."""
+        ...
+
+    def move(self, moves: Iterable[Move]) -> int:
+        """Carry out changes of state and return how many took place.
+
+        One whose state differs by now is skipped, and so is an end (finish, fail) while work is queued or leased.
+        """
+        ...
+
+
+class WorkQueue(Protocol):
+    """Leases on tasks: handed out at least once, and never to two holders whose reports would both be taken.
+
+    A lease is stale once its task was settled, recovered or leased again. Methods that report on a lease raise
+    `StaleLease` then and change nothing.
+    """
+
+    def claim(
+        self, campaign_ids: Sequence[str], slots: int, owner: str, at: datetime, until: datetime
+    ) -> list[Lease]:
+        """Lease up to `slots` tasks, going down the campaigns in order, each campaign's oldest tasks first.
+
+        Passed over: campaigns that are neither ready nor running by now, tasks that back off or follow undone ones.
+        A campaign whose task is leased is running.
+        """
+        ...
+
+    def checkpoint(self, lease: Lease, state: Any, units_done: float, at: datetime, until: datetime) -> Lease:
+        """Log the chunk just done, keep where the work goes on, and return the lease from there, held `until`."""
+        ...
+
+    def settle(self, lease: Lease, outcome: Outcome, at: datetime) -> None:
+        """End a lease: the task is done, goes back to the queue at its checkpoint, or failed (again later, or never)."""
+        ...
+
+    def extend(self, leases: Sequence[Lease], until: datetime) -> list[Lease]:
+        """Hold leases for longer and return them; stale ones are left out."""
+        ...
+
+    def recover(self, at: datetime, *, attempts: int, owner: str | None = None) -> int:
+        """Requeue at their checkpoints tasks whose lease ran out, or all that `owner` holds; return how many.
+
+        A task that failed or was lost `attempts` times without progress becomes a dead letter: it may be what kills
+        its workers.
+        """
+        ...
+
+
+class Log(Protocol):
+    """What happened, in order; rows are only ever added."""
+
+    def decided(self, decisions: Sequence[Decision]) -> None:
+        """Add decisions."""
+        ...
+
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
+        """Add results and signals."""
+        ...
+
+    def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
+        """Rows of a table after row number `since`, oldest first, each with its number as `id`."""
+        ...
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Tasks that failed for good, with their errors, oldest first."""
+        ...
+
+    def launched(self) -> list[Standing]:
+        """Every campaign that is done, oldest submission first."""
+        ...
+
+
+class Notes(Protocol):
+    """Small facts about the installation that outlive a process."""
+
+    def remember(self, key: str, value: str) -> str:
+        """Store `value` under `key` unless something is there already; return what is there."""
+        ...
+
+    def hold(self, name: str, owner: str, at: datetime, until: datetime) -> bool:
+        """Take or keep the named lock `until` a moment; False while another owner holds it."""
+        ...
+
+
+class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
+    """One place that keeps it all."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task on a slot since a moment; `yielding` once it was asked to give way."""
+
+    lease: Lease
+    since: datetime
+    yielding: bool
+
+
+class Executor(Protocol):
+    """Carries out leases on its slots and settles them; decides nothing. Wakes the scheduler when it did."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks it can run at once."""
+        ...
+
+    def running(self) -> list[Running]:
+        """The tasks on its slots now."""
+        ...
+
+    def start(self, lease: Lease) -> None:
+        """Begin or resume a leased task on a free slot. Starting the same lease twice is starting it once."""
+        ...
+
+    def give_way(self, lease_id: str, *, preempted: bool) -> None:
+        """Ask it to stop at its next checkpoint, `preempted` by a more pressing one or for another reason.
+
+        Safe to repeat, and for leases already over.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Ask all to give way, and return once every lease is settled."""
+        ...
+
+
+class Predictor(Protocol):
+    """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
+
+    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
+        """One estimate a campaign, in the order asked; also for none, for the scale alone.
+
+        Never raises for want of a model: the matrix answers then, labelled and with the reason.
+        """
+        ...

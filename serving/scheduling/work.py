@@ -1,0 +1,222 @@
+"""What stores, executors and the scheduler hand each other: standings, leases, forecasts, decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from features.records import Campaign, Task
+from serving.scheduling.states import Event, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a model expects of one campaign.
+
+    Attributes
+    ----------
+    value : dollars if live by its start; None when only the matrix could speak.
+    points : matrix points, 0-100, whatever the source.
+    p50_h, p90_h : slot-hours of the whole campaign.
+    fallback : None, or why the model did not answer.
+    """
+
+    campaign_id: str
+    value: float | None
+    points: float
+    p50_h: float
+    p90_h: float
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """One model's estimates, and the scale on which they become indices and scores.
+
+    Attributes
+    ----------
+    horizon_h : hours; the index's mean lookahead.
+    index_quantiles : rising reference indices, $ per slot-hour; empty when there is no bundle.
+    """
+
+    model_version: str | None
+    source: Literal["champion", "matrix"]
+    horizon_h: float
+    index_quantiles: tuple[float, ...]
+    estimates: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How much of a campaign's work is where; units are those of its tasks."""
+
+    units: float = 0.0
+    units_done: float = 0.0
+    chunks_done: int = 0
+    tasks: int = 0
+    queued: int = 0
+    leased: int = 0
+    done: int = 0
+    dead: int = 0
+
+    @property
+    def open(self) -> int:
+        """Tasks that are neither done nor dead."""
+        return self.tasks - self.done - self.dead
+
+    @property
+    def share_left(self) -> float:
+        """Share of the units still to do."""
+        return max(1 - self.units_done / self.units, 0.0) if self.units else 1.0
+
+    @property
+    def units_a_chunk(self) -> float:
+        """Mean units between checkpoints; a whole task's until one is seen."""
+        return self.units_done / self.chunks_done if self.chunks_done else self.units / max(self.tasks, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where one campaign stands.
+
+    Attributes
+    ----------
+    campaign : as declared, with the facts changed since.
+    revision : how often its facts were changed.
+    estimate : None until a model was asked.
+    estimated_at : None also when facts changed since, so that it is asked again.
+    blocked_by : predecessors that are not done, with their state; None for one never submitted.
+    retry_at : when the first of the tasks that back off may run again; None if none does.
+    worked_at : when its latest task ended.
+    """
+
+    campaign: Campaign
+    state: State
+    submitted_at: datetime
+    revision: int = 0
+    boost: float = 1.0
+    pinned: bool = False
+    estimate: Estimate | None = None
+    estimated_at: datetime | None = None
+    model_version: str | None = None
+    source: str | None = None
+    score: float | None = None
+    preemptions: int = 0
+    progress: Progress = Progress()
+    backing_off: int = 0
+    retry_at: datetime | None = None
+    worked_at: datetime | None = None
+    launched_at: datetime | None = None
+    blocked_by: tuple[tuple[str, State | None], ...] = ()
+
+    @property
+    def campaign_id(self) -> str:
+        """The campaign's id."""
+        return self.campaign.campaign_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to work on a task until a moment.
+
+    `fence` grows with every lease of the task: whoever holds an older one is refused.
+
+    Attributes
+    ----------
+    key : the store's own name for the task.
+    checkpoint, units_done, chunk : where the work goes on; the state last stored, units and checkpoints so far.
+    attempts : failed attempts at this chunk.
+    enqueued_at, chunk_from : when the task last joined the queue, and when this chunk began.
+    """
+
+    lease_id: str
+    key: int
+    fence: int
+    task: Task
+    checkpoint: Any
+    units_done: float
+    chunk: int
+    attempts: int
+    enqueued_at: datetime
+    chunk_from: datetime
+    until: datetime
+
+
+    def advanced(self, checkpoint: Any, units_done: float, at: datetime, until: datetime) -> Lease:
+        """The lease after a chunk: progress never goes back, nor past the task's units."""
+        done = min(max(units_done, self.units_done), self.task.units)
+        return replace(
+            self, checkpoint=checkpoint, units_done=done, chunk=self.chunk + 1, attempts=0, chunk_from=at, until=until
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The task is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The task stopped at its last checkpoint and goes back to the queue.
+
+    `preempted` when it gave way to another campaign, rather than to a pause or a shutdown.
+    """
+
+    preempted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed: again at `retry_at`, or never (a dead letter) when that is None."""
+
+    error: str
+    retry_at: datetime | None
+
+
+Outcome = Completed | Released | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A task that failed for good, with what it failed of."""
+
+    campaign_id: str
+    task_id: str
+    error: str
+    attempts: int
+    died_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A campaign's change of state, refused if it is in another state by now."""
+
+    campaign_id: str
+    before: State
+    event: Event
+    launched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the scheduler chose for a campaign, on which grounds.
+
+    Attributes
+    ----------
+    chosen : `start` a task, `yield` at the next checkpoint, or let the campaign `expire`.
+    index : $ lost per slot-hour of capacity if deferred; None when ranked by the matrix.
+    rank : position among the contenders, 1 first; None for a campaign that does not contend.
+    """
+
+    campaign_id: str
+    at: datetime
+    chosen: Literal["start", "yield", "expire"]
+    reason: str
+    model_version: str | None = None
+    source: str | None = None
+    value: float | None = None
+    processing_h: float | None = None
+    index: float | None = None
+    score: float | None = None
+    rank: int | None = None
