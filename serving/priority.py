@@ -45,9 +45,11 @@ def index(
     if not 0 < horizon_h < np.inf:
         raise ValueError(f"horizon_h {horizon_h} must be a positive, finite number of hours")
     remaining = np.asarray(remaining_h, dtype=float)
-    if not np.all(remaining > 0):
+    if not (remaining > 0).all():
         raise ValueError(f"remaining_h {remaining.min()} must be more than 0: no campaign has less left than one chunk")
-    live = np.broadcast_to(moment_h + np.asarray(delay_h, dtype=float), remaining.shape)
+    live: Floats = moment_h + np.asarray(delay_h, dtype=float)
+    if live.shape != curves.value.shape:
+        live = np.broadcast_to(live, curves.value.shape)
     lost: Floats = expected_loss(curves, live, horizon_h) / remaining
     return np.maximum(lost, 0.0, out=lost)
 

@@ -120,6 +120,11 @@ class Columns:
         return np.where(self.as_done, self.chunk_h, self.needed_h / self.slots)
 
     @property
+    def ready_h(self) -> Floats:
+        """When it can first run: released, and known here."""
+        return np.maximum(self.released_h, self.submitted_h)
+
+    @property
     def at_stake(self) -> Curves:
         """Curves of what is still to be won: recipients already served have paid."""
         if not self.as_done.any():

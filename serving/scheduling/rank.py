@@ -1,0 +1,39 @@
+"""Who goes first. The live scheduler and the played one decide by this function alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.curves import Floats, Indices, value_at
+from serving.scheduling.columns import Columns
+from serving.scheduling.policies import Order
+
+
+def rank(columns: Columns, moment_h: float, order: Order) -> Indices:
+    """Positions of the campaigns, most pressing first: a stable total order.
+
+    Pinned before unpinned; then the larger key x boost; then the larger V/p, what would be won per slot-hour if it
+    started now; then the older, by submission; then the upper row. A key that is no number comes last.
+
+    Parameters
+    ----------
+    moment_h : now, hours since the epoch.
+    order : what gives the keys; see `serving.scheduling.policies`.
+    """
+    pressing = pressure(columns, moment_h, order)
+    positions = np.argsort(-pressing, kind="stable")
+    falling = pressing[positions]
+    if not columns.pinned.any() and (falling[1:] < falling[:-1]).all():
+        return positions  # the common case: no pins, and no two keys alike
+    return np.lexsort((columns.submitted_h, -density(columns, moment_h), -pressing, ~columns.pinned))
+
+
+def pressure(columns: Columns, moment_h: float, order: Order) -> Floats:
+    """Key x boost of each campaign: what `rank` sorts by, pins apart."""
+    return order(columns, moment_h) * columns.boost
+
+
+def density(columns: Columns, moment_h: float) -> Floats:
+    """V(t+d)/p: dollars per slot-hour if each campaign started now."""
+    won: Floats = value_at(columns.at_stake, moment_h + columns.delay_h) / columns.needed_h
+    return won
