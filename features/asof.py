@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -107,20 +108,29 @@ class Ledger:
         known = np.concatenate([[np.nan], self.known_h])
         return known[self._rows_known(codes, moments_h)]
 
+    @cached_property
+    def _times(self) -> Floats:
+        return np.unique(self.known_h)
+
+    @cached_property
+    def _entity_of_row(self) -> Indices:
+        return np.repeat(np.arange(len(self.entities)), np.diff(self.starts))
+
+    def _keys(self, codes: Indices, moments_h: Floats) -> Indices:
+        """One sortable integer per (entity, time), so that a single search answers every question."""
+        return codes * (len(self._times) + 1) + np.searchsorted(self._times, moments_h, side="right")
+
+    @cached_property
+    def _row_keys(self) -> Indices:
+        return self._keys(self._entity_of_row, self.known_h)
+
     def _rows_known(self, codes: Indices, moments_h: Floats) -> Indices:
         """For each question, one past the last row it knew; 0 if the entity had none by then."""
-        times = np.unique(self.known_h)
-        entity_of_row = np.repeat(np.arange(len(self.entities)), np.diff(self.starts))
-        # One sortable integer per (entity, time) lets a single search answer every question.
-        width = len(times) + 1
-        keys = entity_of_row * width + np.searchsorted(times, self.known_h, side="right")
-        asked = codes * width + np.searchsorted(times, moments_h, side="right")
-        ends = np.searchsorted(keys, asked, side="right")
-        first = self.starts[np.maximum(codes, 0)] if len(self.starts) > 1 else np.zeros(len(codes), np.intp)
+        ends = np.searchsorted(self._row_keys, self._keys(codes, moments_h), side="right")
+        first = self.starts[np.maximum(codes, 0)]
         return np.where((codes >= 0) & (ends > first), ends, 0)
 
     def _accumulated(self, amount: Floats) -> Floats:
         """Running sums restarted at each entity, after a leading 0: a sum never depends on other entities."""
-        entity_of_row = np.repeat(np.arange(len(self.entities)), np.diff(self.starts))
-        running = pd.Series(amount).groupby(entity_of_row).cumsum().to_numpy()
+        running = pd.Series(amount).groupby(self._entity_of_row).cumsum().to_numpy()
         return np.concatenate([[0.0], running])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class World:
     signals: list[Signal]
     launched: dict[str, datetime]
 
-    @property
+    @cached_property
     def history(self) -> History:
         return History.of_records(self.campaigns, self.kpis, self.signals, self.launched)
 
