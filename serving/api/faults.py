@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from pydantic_core import ErrorDetails
 from serving.errors import Fault
 
 _LONGEST_VALUE = 200
+
+_SUBJECT = re.compile(r"^\w+ should")
+"""Pydantic begins its sentences with what the value is; ours begin with the field."""
 
 _ALLOWED = {
     "missing": "is required",
@@ -46,7 +50,7 @@ def _allowed(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     known = _ALLOWED.get(detail["type"])
-    return known or detail["msg"].replace("Input should", "must", 1)
+    return known or _SUBJECT.sub("must", detail["msg"], count=1)
 
 
 def _path(where: str, parts: tuple[int | str, ...]) -> str:

@@ -4,6 +4,7 @@ from serving.model.bundle import Bundle
 from serving.model.matrix import MatrixModel
 from serving.model.meta import MatrixDollars, Meta, ProcessingPrior
 from serving.model.prediction import (
+    Card,
     CurveParameters,
     Explanation,
     Model,
@@ -15,6 +16,7 @@ from serving.model.prediction import (
 
 __all__ = [
     "Bundle",
+    "Card",
     "CurveParameters",
     "Explanation",
     "MatrixDollars",

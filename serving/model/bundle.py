@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import lightgbm
 import numpy as np
@@ -22,7 +22,7 @@ from serving.model.explanation import explained, reasons_of
 from serving.model.fallback import Unanswerable, fallback_reasons
 from serving.model.matrix import matrix_reasons
 from serving.model.meta import Meta
-from serving.model.prediction import CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
+from serving.model.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
 from serving.scheduling.columns import Columns
 
 _THREADS = 1
@@ -69,20 +69,21 @@ class Bundle:
         """The bundle's name and version."""
         return ModelIdentity(name=self.meta.name, version=self.meta.version, source="champion")
 
-    def card(self) -> dict[str, Any]:
-        """Identity, contract, training window, metrics and the snapshot's moment."""
+    def card(self) -> Card:
+        """Identity, contract, training window, scale, metrics and the snapshot's moment."""
         meta = self.meta
-        return {
+        return Card(
             **asdict(self.identity),
-            "contract": meta.contract,
-            "trained_at": meta.trained_at.isoformat(),
-            "training_window": [moment.isoformat() for moment in meta.training_window],
-            "snapshot_at": self.snapshot.moment.isoformat(),
-            "objective": meta.objective,
-            "horizon_h": meta.horizon_h,
-            "features": list(meta.features),
-            "metrics": meta.metrics,
-        }
+            contract=meta.contract,
+            trained_at=meta.trained_at,
+            training_window=meta.training_window,
+            snapshot_at=self.snapshot.moment,
+            objective=meta.objective,
+            horizon_h=meta.horizon_h,
+            index_quantiles=meta.index_quantiles,
+            features=meta.features,
+            metrics=meta.metrics,
+        )
 
     def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:
         """One prediction a campaign as of `at`, in the order asked."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from features.curves import Floats
 from features.matrix import Matrix
 from features.records import Campaign
 from serving.model.explanation import explained
 from serving.model.meta import ProcessingPrior
-from serving.model.prediction import CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime, Reason
+from serving.model.prediction import (
+    Card,
+    CurveParameters,
+    Explanation,
+    ModelIdentity,
+    Prediction,
+    ProcessingTime,
+    Reason,
+)
 
 PRIOR_WITHOUT_MODEL = ProcessingPrior(setup_units=500, slot_hours_per_unit=1 / 360_000, sigma=0.25)
 """A hundred work units a second: a plain guess until a bundle brings a measured one."""
@@ -61,9 +68,9 @@ class MatrixModel:
             for campaign, prediction in zip(campaigns, self.predict(campaigns, at), strict=True)
         ]
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Identity and why the matrix answers."""
-        return {**asdict(self.identity), "reason": self.reason}
+        return Card(**asdict(self.identity), reason=self.reason)
 
 
 def matrix_reasons(matrix: Matrix, campaign: Campaign, features: Floats | None) -> tuple[Reason, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import AwareDatetime, ConfigDict
 
@@ -97,6 +97,30 @@ class Explanation(Prediction):
     reasons: tuple[Reason, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Card(ModelIdentity):
+    """What `GET /model` shows; of the matrix, only why it answers.
+
+    Attributes
+    ----------
+    contract : fingerprint of the feature definitions.
+    training_window : first and last moment the training data cover.
+    snapshot_at : moment of the facts behind every answer.
+    horizon_h, index_quantiles : the scale that turns values into indices and scores; see `serving.priority`.
+    """
+
+    reason: str | None = None
+    contract: str | None = None
+    trained_at: AwareDatetime | None = None
+    training_window: tuple[AwareDatetime, AwareDatetime] | None = None
+    snapshot_at: AwareDatetime | None = None
+    objective: str | None = None
+    horizon_h: float | None = None
+    index_quantiles: tuple[float, ...] = ()
+    features: tuple[str, ...] = ()
+    metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
+
+
 class Model(Protocol):
     """Answers for campaigns at a moment, in the order asked; without state or side effects."""
 
@@ -113,6 +137,6 @@ class Model(Protocol):
         """One explained prediction a campaign."""
         ...
 
-    def card(self) -> dict[str, Any]:
-        """What `GET /model` shows: identity, contract, training window, metrics."""
+    def card(self) -> Card:
+        """What `GET /model` shows."""
         ...

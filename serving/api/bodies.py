@@ -1,0 +1,153 @@
+"""Request bodies: their shapes, and the one strict way they are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Ge, Le, MaxLen
+from pydantic import AwareDatetime, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from features.records import Campaign, Kpi, Signal, Task
+from serving.api.faults import faults_of, shown
+from serving.errors import BadInput, NotJson
+from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
+
+STRICT = ConfigDict(extra="forbid")
+
+MOST_CAMPAIGNS, MOST_TASKS, MOST_FACTS = 10_000, 100_000, 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """`POST /predict` and `/explain`: campaigns, and the moment asked about (default: now)."""
+
+    campaigns: Annotated[tuple[Campaign, ...], MaxLen(MOST_CAMPAIGNS)]
+    at: AwareDatetime | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission(Campaign):
+    """`PUT /campaigns/{id}`: a campaign with its tasks; `campaign_id` may be left to the path."""
+
+    tasks: Annotated[tuple[Task, ...], MaxLen(MOST_TASKS)] = ()
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """`PATCH /campaigns/{id}`: facts that changed, and how the operator steers it; what is absent stays."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    boost: Annotated[FiniteFloat, Ge(LEAST_BOOST), Le(MOST_BOOST)] | None = None
+    pin: bool | None = None
+    paused: bool | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoreTasks:
+    """`POST /campaigns/{id}/tasks`."""
+
+    tasks: Annotated[tuple[Task, ...], MaxLen(MOST_TASKS)]
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """`POST /outcomes`."""
+
+    kpis: Annotated[tuple[Kpi, ...], MaxLen(MOST_FACTS)]
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """`POST /signals`."""
+
+    signals: Annotated[tuple[Signal, ...], MaxLen(MOST_FACTS)]
+
+    __pydantic_config__ = STRICT
+
+
+ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
+SUBMISSION: TypeAdapter[Submission] = TypeAdapter(Submission)
+CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
+MORE_TASKS: TypeAdapter[MoreTasks] = TypeAdapter(MoreTasks)
+OUTCOMES: TypeAdapter[Outcomes] = TypeAdapter(Outcomes)
+SIGNALS: TypeAdapter[Signals] = TypeAdapter(Signals)
+CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
+
+
+Body = TypeVar("Body")
+
+
+def read(body: TypeAdapter[Body], data: bytes | str) -> Body:
+    """A body from JSON: numbers as numbers, times as text with an offset, no field unknown.
+
+    Raises
+    ------
+    NotJson
+        When it is not JSON; NaN and Infinity are not.
+    BadInput
+        Naming every field at fault, its value and what is allowed.
+    """
+    parsed(data)
+    return _validated(body, data)
+
+
+def read_for(campaign_id: str, body: TypeAdapter[Body], data: bytes | str) -> Body:
+    """A body about the campaign of the path, which need not be repeated in the body nor in its tasks.
+
+    Raises
+    ------
+    NotJson, BadInput
+        As `read` does; also when the body names another campaign than the path.
+    """
+    document = parsed(data)
+    if not isinstance(document, dict):
+        return _validated(body, data)
+    if body is SUBMISSION:
+        named = document.setdefault("campaign_id", campaign_id)
+        if named != campaign_id:
+            raise BadInput("campaign_id", shown(named), f"must be {campaign_id!r} as in the path, or left out")
+    tasks = document.get("tasks")
+    for task in tasks if isinstance(tasks, list) else ():
+        if isinstance(task, dict):
+            task.setdefault("campaign_id", campaign_id)
+    try:
+        again = json.dumps(document, allow_nan=False)
+    except ValueError as error:
+        raise BadInput("body", None, "must hold no number beyond the range of a double, such as 1e999") from error
+    return _validated(body, again)
+
+
+def parsed(data: bytes | str) -> Any:
+    """The JSON document.
+
+    Raises
+    ------
+    NotJson
+        Saying where it stops being JSON.
+    """
+    try:
+        return from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise NotJson(
+            "body", shown(data if isinstance(data, str) else data.decode(errors="replace")), f"must be JSON ({error})"
+        ) from error
+
+
+def _validated(body: TypeAdapter[Body], data: bytes | str) -> Body:
+    try:
+        return body.validate_json(data, strict=True)
+    except ValidationError as error:
+        raise BadInput.of(faults_of(error)) from error

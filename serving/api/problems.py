@@ -1,0 +1,117 @@
+"""Every error either API answers is a problem document (RFC 9457), whoever raised it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import TypeAdapter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.api.bodies import read
+from serving.errors import PrecedenceError, problem
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(error: PrecedenceError) -> Response:
+    """The response that tells of an error."""
+    return _response(problem(error))
+
+
+def _response(document: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(document), status_code=int(document["status"]), media_type=MEDIA_TYPE)
+
+
+class Problems:
+    """ASGI middleware: turns errors of other layers (no such route, overload, a crash) into problem documents."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and what is answered back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        replaced = False
+
+        async def answer(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _needs_problem(message):
+                replaced = True
+                headers = MutableHeaders(raw=message["headers"])
+                response = _response(_of_status(message["status"], scope, headers))
+                for name in ("allow", "retry-after"):
+                    if name in headers:
+                        response.headers[name] = headers[name]
+                await response(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+class StrictBodies:
+    """ASGI middleware: refuses what is not a valid body before a more lenient reader sees it.
+
+    Parameters
+    ----------
+    bodies : by path, what a POST must hold.
+    """
+
+    def __init__(self, app: ASGIApp, bodies: Mapping[str, TypeAdapter[Any]]) -> None:
+        self._app = app
+        self._bodies = bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request's body and pass it on unchanged."""
+        body = self._bodies.get(scope.get("path", "")) if scope["type"] == "http" else None
+        if body is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        try:
+            data = await Request(scope, receive).body()
+        except ClientDisconnect:
+            return
+        try:
+            read(body, data)
+        except PrecedenceError as error:
+            await problem_response(error)(scope, receive, send)
+            return
+        sent = False
+
+        async def again() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": data, "more_body": False}
+
+        # What was read as JSON must go on as JSON: BentoML picks its reader by this header.
+        headers = MutableHeaders(raw=[*scope["headers"]])
+        headers["content-type"] = "application/json"
+        await self._app({**scope, "headers": headers.raw}, again, send)
+
+
+def _needs_problem(message: Message) -> bool:
+    kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+    return int(message["status"]) >= HTTPStatus.BAD_REQUEST and not kind.startswith(MEDIA_TYPE)
+
+
+def _of_status(status: int, scope: Scope, headers: Headers) -> dict[str, Any]:
+    asked = f"{scope['method']} {scope['path']}"
+    details = {
+        HTTPStatus.NOT_FOUND: f"there is no {asked}: /docs.json and /openapi.json list what there is",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{asked} is not offered: allowed is {headers.get('allow', 'another method')}",
+        HTTPStatus.SERVICE_UNAVAILABLE: "the service is overloaded or not ready yet: try again shortly",
+        HTTPStatus.GATEWAY_TIMEOUT: f"{asked} took longer than the service allows",
+    }
+    title = HTTPStatus(status).phrase
+    detail = details.get(HTTPStatus(status), f"{asked} failed; the service's log has the reason")
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
