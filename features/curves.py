@@ -84,14 +84,15 @@ def share_left(curves: Curves, live_h: npt.ArrayLike) -> Floats:
     """Share of each campaign's value left when it goes live at `live_h`: 1 in time, 0 from its end on.
 
     `window` falls in line with the calendar between start and end (uniform profile), `deadline` drops to
-    its late fraction after `launch_by`, `half_life` halves every `half_life_h` after its start.
+    its late fraction after `launch_by`, `half_life` halves every `half_life_h` after its start. What never goes live
+    (infinite `live_h`) has nothing left.
     """
     live = np.asarray(live_h, dtype=float)
     late_by = np.maximum(live - curves.starts_h, 0.0)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # infinite parameters of other shapes, and of what never goes live
         window = 1 - late_by / (curves.ends_h - curves.starts_h)
+        half_life = np.exp2(-late_by / curves.half_life_h)
     deadline = np.where(live <= curves.due_h, 1.0, curves.late_fraction)
-    half_life = np.exp2(-late_by / curves.half_life_h)
     left = np.choose(curves.shape, [window, deadline, half_life])
     return np.where(live < curves.ends_h, np.clip(left, 0.0, 1.0), 0.0)
 
