@@ -87,7 +87,7 @@ class Columns:
             remaining_h=column(remaining_h, work),
             chunk_h=column(chunk_h, work),
             slots=column(slots, work),
-            as_done=np.array([c.delivers is Delivers.AS_DONE for c in campaigns], dtype=bool),
+            as_done=np.array([c.delivers == Delivers.AS_DONE for c in campaigns], dtype=bool),
             points=column(points, work),
             pinned=np.broadcast_to(np.asarray(pinned, dtype=bool), n).copy(),
             boost=column(boost, work),
