@@ -65,7 +65,9 @@ class ScaledClock:
 
     def __post_init__(self) -> None:
         if not self.scale > 0:
-            raise ValueError(f"scale {self.scale!r} must be above 0: seconds of this clock per second of the wall clock")
+            raise ValueError(
+                f"scale {self.scale!r} must be above 0: seconds of this clock per second of the wall clock"
+            )
 
     @classmethod
     def starting(cls, virtual_origin: datetime, scale: float) -> Self:
@@ -74,7 +76,7 @@ class ScaledClock:
 
     @classmethod
     def continued(cls, notes: Notes, virtual_origin: datetime, scale: float) -> Self:
-        """The clock whose three numbers `notes` keep, whatever is asked now; else one starting now, kept from now on."""
+        """The clock whose numbers `notes` keep, whatever is asked now; else one starting now, kept from now on."""
         fresh = cls.starting(virtual_origin, scale)
         kept = json.loads(notes.remember("clock", json.dumps(asdict(fresh), default=datetime.isoformat)))
         real, virtual = (datetime.fromisoformat(kept[name]) for name in ("real_origin", "virtual_origin"))

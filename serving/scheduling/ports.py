@@ -56,6 +56,8 @@ class Intake(Protocol):
 
         Raises
         ------
+        IllegalTransition
+            When the campaign has ended.
         BadInput
             When the campaign would not be valid with these facts, or the boost is out of range.
         """
@@ -110,9 +112,7 @@ class WorkQueue(Protocol):
     `StaleLease` then and change nothing.
     """
 
-    def claim(
-        self, campaign_ids: Sequence[str], slots: int, owner: str, at: datetime, until: datetime
-    ) -> list[Lease]:
+    def claim(self, campaign_ids: Sequence[str], slots: int, owner: str, at: datetime, until: datetime) -> list[Lease]:
         """Lease up to `slots` tasks, going down the campaigns in order, each campaign's oldest tasks first.
 
         Passed over: campaigns that are neither ready nor running by now, tasks that back off or follow undone ones.
@@ -125,7 +125,7 @@ class WorkQueue(Protocol):
         ...
 
     def settle(self, lease: Lease, outcome: Outcome, at: datetime) -> None:
-        """End a lease: the task is done, goes back to the queue at its checkpoint, or failed (again later, or never)."""
+        """End a lease: the task is done, goes back to the queue at its checkpoint, or failed (for now or for good)."""
         ...
 
     def extend(self, leases: Sequence[Lease], until: datetime) -> list[Lease]:
@@ -160,7 +160,7 @@ class Log(Protocol):
         """Tasks that failed for good, with their errors, oldest first."""
         ...
 
-    def launched(self) -> list[Standing]:
+    def launched(self, at: datetime) -> list[Standing]:
         """Every campaign that is done, oldest submission first."""
         ...
 

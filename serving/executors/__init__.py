@@ -1,0 +1,1 @@
+"""Executors carry out leased tasks; what runs is decided elsewhere."""

@@ -1,0 +1,1 @@
+"""Stores keep campaigns, tasks, leases and the log; every store keeps the same promises."""

@@ -1,0 +1,73 @@
+"""The log and the notes, in a SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+
+from features.records import Kpi, Signal
+from serving.scheduling.ports import LogTable
+from serving.scheduling.work import DeadLetter, Decision
+from serving.stores import schema
+from serving.stores.database import OnDatabase
+from serving.stores.lifecycle import TaskState
+
+_LOGS = {"decisions": schema.decisions, "kpis": schema.kpis, "signals": schema.signals, "runs": schema.runs}
+
+
+class SqlLog(OnDatabase):
+    """Keeps the promises of `Log` and `Notes`."""
+
+    def decided(self, decisions: Sequence[Decision]) -> None:
+        """Add decisions."""
+        if decisions:
+            with self._database.writing() as connection:
+                connection.execute(insert(schema.decisions), [asdict(decision) for decision in decisions])
+
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
+        """Add results and signals."""
+        with self._database.writing() as connection:
+            for table, records in ((schema.kpis, kpis), (schema.signals, signals)):
+                if records:
+                    connection.execute(insert(table), [asdict(record) for record in records])
+
+    def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
+        """Rows of a log table; see `Log.rows`."""
+        log = _LOGS[table]
+        with self._database.reading() as connection:
+            rows = connection.execute(select(log).where(log.c.id > since).order_by(log.c.id)).mappings()
+            return [dict(row) for row in rows]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Tasks that failed for good; see `Log.dead_letters`."""
+        task = schema.tasks.c
+        columns = (task.campaign_id, task.task_id, task.error, task.attempts, task.ended_at.label("died_at"))
+        statement = select(*columns).where(task.state == TaskState.DEAD).order_by(task.ended_at, task.key)
+        with self._database.reading() as connection:
+            return [DeadLetter(**row) for row in connection.execute(statement).mappings()]
+
+    def remember(self, key: str, value: str) -> str:
+        """Store a note unless there is one; see `Notes.remember`."""
+        with self._database.writing() as connection:
+            there = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
+            if there is None:
+                connection.execute(insert(schema.meta).values(key=key, value=value))
+            return value if there is None else there
+
+    def hold(self, name: str, owner: str, at: datetime, until: datetime) -> bool:
+        """Take or keep a lock; see `Notes.hold`."""
+        lock = schema.locks
+        free = or_(lock.c.owner == owner, lock.c.until <= at)
+        with self._database.writing() as connection:
+            if connection.execute(
+                update(lock).where(lock.c.name == name, free).values(owner=owner, until=until)
+            ).rowcount:
+                return True
+            if connection.scalar(select(lock.c.owner).where(lock.c.name == name)) is not None:
+                return False
+            connection.execute(insert(lock).values(name=name, owner=owner, until=until))
+            return True

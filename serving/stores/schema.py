@@ -1,0 +1,213 @@
+"""The tables of a SQL store.
+
+Scores live on campaign rows and tasks hang below, so that scoring a campaign anew never touches its tasks. The
+counters on a campaign's row sum up its tasks; every change of a task keeps them right in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+VERSION = "1"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment as whole microseconds since the epoch: exact, ordered, and the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
+        """To whole microseconds."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+        """To a moment in UTC."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+metadata = MetaData()
+
+
+def _counter(name: str, kind: TypeEngine[Any] | None = None) -> Column[Any]:
+    return Column(name, kind or Integer(), nullable=False, server_default="0")
+
+
+def _numbered() -> Column[int]:
+    return Column("id", _Number, primary_key=True, autoincrement=True)
+
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("campaign_id", String, nullable=False, unique=True),
+    Column("declared", Text, nullable=False),  # as first submitted
+    Column("content", String, nullable=False),  # fingerprint of what was first submitted
+    Column("facts", Text, nullable=False, server_default="{}"),  # changed since
+    Column("revision", Integer, nullable=False, server_default="0"),  # of the facts
+    Column("state", String, nullable=False),
+    Column("submitted_at", Moment, nullable=False),
+    Column("boost", Float, nullable=False, server_default="1"),
+    Column("pinned", Boolean, nullable=False, server_default=text("0")),
+    Column("estimate", JSON(none_as_null=True)),
+    Column("estimated_at", Moment),
+    Column("model_version", String),
+    Column("source", String),
+    Column("score", Float),
+    _counter("preemptions"),
+    _counter("units", Float()),
+    _counter("units_done", Float()),
+    _counter("chunks_done"),
+    _counter("tasks"),
+    _counter("queued"),
+    _counter("leased"),
+    _counter("done"),
+    _counter("dead"),
+    Column("worked_at", Moment),
+    Column("launched_at", Moment),
+)
+Index("campaigns_by_state", campaigns.c.state)
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("after_id", String, primary_key=True),  # may not be submitted yet
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("key", _Number, primary_key=True, autoincrement=True),
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), nullable=False),
+    Column("task_id", String, nullable=False),
+    Column("handler", String, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("units", Float, nullable=False),
+    Column("after", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("checkpoint", JSON(none_as_null=True)),
+    _counter("units_done", Float()),
+    _counter("chunk"),
+    _counter("attempts"),
+    Column("not_before", Moment),
+    Column("enqueued_at", Moment, nullable=False),
+    Column("chunk_from", Moment),
+    _counter("fence"),
+    Column("owner", String),
+    Column("lease_until", Moment),
+    Column("error", Text),
+    Column("ended_at", Moment),
+    UniqueConstraint("campaign_id", "task_id"),
+)
+Index("tasks_by_campaign", tasks.c.campaign_id, tasks.c.state, tasks.c.key)
+Index(
+    "tasks_leased",
+    tasks.c.lease_until,
+    sqlite_where=tasks.c.state == "leased",
+    postgresql_where=tasks.c.state == "leased",
+)
+Index(
+    "tasks_backing_off",
+    tasks.c.not_before,
+    sqlite_where=tasks.c.not_before.is_not(None),
+    postgresql_where=tasks.c.not_before.is_not(None),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _numbered(),
+    Column("campaign_id", String, nullable=False),
+    Column("task_id", String, nullable=False),
+    Column("chunk", Integer, nullable=False),
+    Column("enqueued_at", Moment, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+    Column("units", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("capacity", Float, nullable=False),
+    Column("outcome", String, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _numbered(),
+    Column("campaign_id", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("chosen", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("model_version", String),
+    Column("source", String),
+    Column("value", Float),
+    Column("processing_h", Float),
+    Column("index", Float),
+    Column("score", Float),
+    Column("rank", Integer),
+)
+
+kpis = Table(
+    "kpis",
+    metadata,
+    _numbered(),
+    Column("campaign_id", String, nullable=False),
+    Column("target_id", String),
+    Column("at", Moment, nullable=False),
+    Column("known_at", Moment, nullable=False),
+    Column("metric", String, nullable=False),
+    Column("value", Float, nullable=False),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    _numbered(),
+    Column("entity", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("known_at", Moment, nullable=False),
+    Column("name", String, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("source", String, nullable=False),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("until", Moment, nullable=False),
+)

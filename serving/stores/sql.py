@@ -1,0 +1,26 @@
+"""The store in a SQL database: SQLite in WAL mode, every commit on disk before it returns."""
+
+from __future__ import annotations
+
+from serving.stores.database import Database
+from serving.stores.intake_sql import SqlIntake
+from serving.stores.log_sql import SqlLog
+from serving.stores.queue_sql import SqlQueue
+from serving.stores.standings_sql import SqlStandings
+
+
+class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
+    """Keeps everything in the database of a SQLAlchemy URL; safe to share between threads and processes.
+
+    Raises
+    ------
+    SettingInvalid
+        When the database holds another version of the tables.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Database(url))
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._database.close()
