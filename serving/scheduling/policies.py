@@ -1,7 +1,7 @@
 """Orders of work, by name: each gives every campaign a key, larger first.
 
 Keys are never negative, so that a boost above 1 always helps. An order that knows nothing of value spells out
-its own ties, as nobody may win them by value.
+its own ties, as nobody may win them by value: its keys are places in line, and a boost multiplies the places.
 """
 
 from __future__ import annotations
