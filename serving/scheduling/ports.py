@@ -121,7 +121,13 @@ class WorkQueue(Protocol):
         ...
 
     def checkpoint(self, lease: Lease, state: Any, units_done: float, at: datetime, until: datetime) -> Lease:
-        """Log the chunk just done, keep where the work goes on, and return the lease from there, held `until`."""
+        """Log the chunk just done, keep where the work goes on, and return the lease from there, held `until`.
+
+        Raises
+        ------
+        TypeError
+            When JSON cannot hold the state.
+        """
         ...
 
     def settle(self, lease: Lease, outcome: Outcome, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -142,9 +143,15 @@ class Lease:
     chunk_from: datetime
     until: datetime
 
-
     def advanced(self, checkpoint: Any, units_done: float, at: datetime, until: datetime) -> Lease:
-        """The lease after a chunk: progress never goes back, nor past the task's units."""
+        """The lease after a chunk: progress never goes back, nor past the task's units.
+
+        Raises
+        ------
+        TypeError
+            When JSON cannot hold the checkpoint.
+        """
+        checkpoint = json.loads(json.dumps(checkpoint))
         done = min(max(units_done, self.units_done), self.task.units)
         return replace(
             self, checkpoint=checkpoint, units_done=done, chunk=self.chunk + 1, attempts=0, chunk_from=at, until=until

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -133,7 +132,7 @@ class MemoryQueue(InMemory):
 
     def checkpoint(self, lease: Lease, state: Any, units_done: float, at: datetime, until: datetime) -> Lease:
         """Log a chunk and keep where the work goes on; see `WorkQueue.checkpoint`."""
-        held = lease.advanced(json.loads(json.dumps(state)), units_done, at, until)
+        held = lease.advanced(state, units_done, at, until)
         with self._memory.lock:
             task = self._held(lease)
             kept = {

@@ -1,0 +1,49 @@
+"""Campaigns, tasks and leases as the tests of stores, executors and the scheduler need them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from features.records import Campaign, Task
+from serving.scheduling.states import Event, State
+from serving.scheduling.work import Lease, Move
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def after(seconds: float = 0, hours: float = 0) -> datetime:
+    """A moment after noon."""
+    return NOON + timedelta(seconds=seconds, hours=hours)
+
+
+def a_campaign(campaign_id: str = "sale", **facts: Any) -> Campaign:
+    """A sale released at noon, whose value falls over the day from then."""
+    given = {
+        "account": "acme",
+        "kind": "flash_sale",
+        "channel": "email",
+        "released_at": NOON,
+        "ends_at": after(hours=24),
+        "work_units": 100.0,
+    }
+    return Campaign(campaign_id=campaign_id, **{**given, **facts})
+
+
+def a_task(task_id: str = "send", campaign_id: str = "sale", **facts: Any) -> Task:
+    """A simulated task of ten units."""
+    return Task(task_id=task_id, campaign_id=campaign_id, **{"handler": "simulate", "units": 10.0, **facts})
+
+
+def submitted_ready(store: Any, campaign_id: str = "sale", tasks: int = 1, at: datetime = NOON) -> None:
+    """Put a campaign into the store and clear it for work."""
+    store.submit(a_campaign(campaign_id), [a_task(f"t{n}", campaign_id) for n in range(tasks)], at)
+    store.move([Move(campaign_id=campaign_id, before=State.SUBMITTED, event=Event.CLEAR)])
+
+
+def claimed(
+    store: Any, campaign_id: str = "sale", at: datetime = NOON, owner: str = "here", for_s: float = 60
+) -> Lease:
+    """Lease the campaign's next task."""
+    (lease,) = store.claim([campaign_id], 1, owner, at, at + timedelta(seconds=for_s))
+    return lease
