@@ -98,6 +98,13 @@ def test_no_campaigns_have_no_indices() -> None:
     assert len(priority.index(Curves.of([], []), [], [], at(0), H)) == 0
 
 
+def test_one_delay_may_stand_for_all() -> None:
+    curves = Curves.of([campaign(**WINDOW), campaign(**DEADLINE)], [240.0, 240.0])
+    np.testing.assert_allclose(
+        priority.index(curves, [2.0, 2.0], 2.0, at(2), H), [30 * (1 - exp(-20 / 6)), 96 * exp(-1)], rtol=1e-9
+    )
+
+
 def test_the_loss_per_hour_is_the_expected_loss_over_the_mean_delay() -> None:
     index = np.array([index_of(WINDOW, 4)])
     assert priority.loss_per_hour(index, [2.0], H)[0] == pytest.approx(10 * (1 - exp(-3)))
