@@ -1,0 +1,201 @@
+"""MLflow, and nothing else that knows of it in this room: runs, the registry, and who is champion.
+
+MLflow is imported when first needed: it takes seconds, and `--help` does not need it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import features
+import serving
+from features.records import Campaign
+from serving.errors import BadInput, RegistryUnreachable
+from serving.model import Bundle
+from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of
+from serving.registry.frames import COLUMNS, NUMBERS, REQUIRED
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+EXPERIMENT = "campaign-priority"
+
+_LOADING_NEEDS = ("lightgbm", "mlflow", "numpy", "pandas", "pandera", "pyarrow", "pydantic")
+"""What a plain Python needs to load a registered bundle, at the versions it was made with."""
+
+
+_ANSWERED_NUMBERS = ("score", "index", "value", "loss_per_hour", "processing_p50_s", "processing_p90_s")
+_ANSWERED = ("campaign_id", *_ANSWERED_NUMBERS, "fallback")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a training run leaves behind.
+
+    Attributes
+    ----------
+    dataset : one row a training campaign: its features and the label, last, named `label`.
+    example : campaigns a reader of the model's page sees scored, as of `at`.
+    plots : PNG files.
+    """
+
+    name: str
+    bundle: Bundle
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    dataset: pd.DataFrame
+    dataset_name: str
+    dataset_source: str
+    label: str
+    example: Sequence[Campaign]
+    at: datetime
+    plots: Sequence[Path] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A run, and the version its bundle has in the registry."""
+
+    run_id: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The MLflow server or database at `uri`; `artifacts` holds what a local one cannot (files)."""
+
+    uri: str
+    artifacts: Path
+
+    def register(self, training: Training) -> Registered:
+        """Log a run with all it leaves behind, and register its bundle as the next version.
+
+        Raises
+        ------
+        RegistryUnreachable
+            When nothing usable answers at `uri`.
+        """
+        with _quiet_mlflow(self.uri) as mlflow, tempfile.TemporaryDirectory() as scratch:
+            directory = Path(scratch) / "bundle"
+            training.bundle.save(directory)
+            with mlflow.start_run(experiment_id=self._experiment(mlflow), run_name=training.name) as run:
+                mlflow.set_tags(dict(training.tags))
+                mlflow.log_params(dict(training.parameters))
+                mlflow.log_metrics(dict(training.metrics))
+                mlflow.log_input(
+                    mlflow.data.from_pandas(
+                        training.dataset,
+                        source=training.dataset_source,
+                        name=training.dataset_name,
+                        targets=training.label,
+                    ),
+                    context="training",
+                )
+                for plot in training.plots:
+                    mlflow.log_artifact(str(plot), "plots")
+                model = mlflow.pyfunc.log_model(
+                    name="model",
+                    python_model=str(PYFUNC),
+                    artifacts={"bundle": str(directory)},
+                    code_paths=[str(Path(str(package.__file__)).parent) for package in (serving, features)],
+                    signature=_signature(),
+                    input_example=frame_of(training.example, training.at),
+                    pip_requirements=[f"{name}=={metadata.version(name)}" for name in _LOADING_NEEDS],
+                )
+            return Registered(run.info.run_id, self._next_version(mlflow.MlflowClient(), model, run.info.run_id))
+
+    def promote(self, version: str, reason: str) -> None:
+        """Make a version the champion, and say why on its page."""
+        with _quiet_mlflow(self.uri) as mlflow:
+            client = mlflow.MlflowClient()
+            client.set_registered_model_alias(MODEL_NAME, ALIAS, version)
+            client.set_model_version_tag(MODEL_NAME, version, "verdict", reason)
+
+    def refuse(self, version: str, reason: str) -> None:
+        """Leave the champion as it is, and say why on the version's page."""
+        with _quiet_mlflow(self.uri) as mlflow:
+            mlflow.MlflowClient().set_model_version_tag(MODEL_NAME, version, "verdict", reason)
+
+    def bundle(self, version: str) -> Bundle:
+        """A registered version's bundle.
+
+        Raises
+        ------
+        BadInput
+            When there is no such version; it lists those there are.
+        """
+        with _quiet_mlflow(self.uri) as mlflow, tempfile.TemporaryDirectory() as scratch:
+            known = self._versions(mlflow.MlflowClient())
+            if version not in known:
+                raise BadInput("version", version, f"one of {', '.join(known) or 'none: train a model first'}")
+            path = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=scratch)
+            found = next(Path(path).rglob("bundle.json"))
+            return Bundle.load(found.parent).versioned(version)
+
+    def _next_version(self, client: MlflowClient, model: Any, run_id: str) -> str:
+        # Not by `registered_model_name`: that way MLflow announces it on the terminal.
+        if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+            client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
+        version = client.create_model_version(MODEL_NAME, model.model_uri, run_id, model_id=model.model_id)
+        return str(version.version)
+
+    def _versions(self, client: MlflowClient) -> list[str]:
+        found = client.search_model_versions(f"name = '{MODEL_NAME}'")
+        return sorted((str(version.version) for version in found), key=int)
+
+    def _experiment(self, mlflow: Any) -> str:
+        """The experiment's id; a local database is told to keep files beside it, not in the working directory."""
+        known = mlflow.get_experiment_by_name(EXPERIMENT)
+        if known is not None:
+            return str(known.experiment_id)
+        local = self.uri.startswith("sqlite:")
+        location = self.artifacts.absolute().as_uri() if local else None
+        return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
+
+
+def _signature() -> Any:
+    """The table a reader brings and gets: every record field, the required ones marked, and `at` for all rows."""
+    from mlflow.models import ModelSignature  # noqa: PLC0415 - see the module's docstring
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
+
+    def column(name: str, numbers: Sequence[str], required: bool) -> ColSpec:
+        return ColSpec(DataType.double if name in numbers else DataType.string, name, required=required)
+
+    return ModelSignature(
+        inputs=Schema([column(name, NUMBERS, name in REQUIRED) for name in (*COLUMNS, "at")]),
+        outputs=Schema([column(name, _ANSWERED_NUMBERS, True) for name in _ANSWERED]),
+        params=ParamSchema([ParamSpec("at", DataType.string, "")]),
+    )
+
+
+@contextmanager
+def _quiet_mlflow(uri: str) -> Iterator[Any]:
+    """MLflow pointed at `uri`, silent but for errors, which come out as ours."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    local = uri.removeprefix("sqlite:///")
+    if local != uri:
+        Path(local).parent.mkdir(parents=True, exist_ok=True)
+    import mlflow  # noqa: PLC0415 - see the module's docstring
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield mlflow
+    except mlflow.exceptions.MlflowException as error:
+        raise RegistryUnreachable(uri, str(error).splitlines()[0][:200]) from error
