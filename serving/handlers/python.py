@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -48,7 +48,7 @@ class Context:
         return f"{self.task.campaign_id}/{self.task.task_id}/{self.chunk}"
 
 
-Handler = Callable[[Task, Any, Context], AsyncIterator[Checkpoint]]
+Handler = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
 """`async def handler(task, resume, context)` with `yield Checkpoint(...)` wherever it may be preempted.
 
 `resume` is the state of the last stored checkpoint, None at first. What lies between two checkpoints may

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from features.records import Task
 from serving.handlers.python import Checkpoint, Context
 
 
-async def simulate(task: Task, resume: Any | None, context: Context) -> AsyncIterator[Checkpoint]:
+async def simulate(task: Task, resume: Any | None, context: Context) -> AsyncGenerator[Checkpoint, None]:
     """Pretend to work for `slot_hours` of the clock, in equal chunks.
 
     Payload: `slot_hours` (of the whole task, default 1), `chunks` (default 1) and `effects`, the path of a file

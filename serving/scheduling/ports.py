@@ -219,8 +219,11 @@ class Executor(Protocol):
         """
         ...
 
-    async def stop(self) -> None:
-        """Ask all to give way, and return once every lease is settled."""
+    async def stop(self, grace_s: float) -> None:
+        """Ask all to give way, and return once every lease is settled.
+
+        What reached no checkpoint within `grace_s` seconds of the wall clock is cut off, and goes on from its last.
+        """
         ...
 
 
