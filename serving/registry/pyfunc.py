@@ -11,20 +11,10 @@ import pandas as pd
 from features.records import Campaign
 from serving.model import Bundle, Prediction
 from serving.registry.frames import campaigns_of_frame, moment_of, moments_of_frame
-
-OUTPUT = (
-    "campaign_id",
-    "score",
-    "index",
-    "value",
-    "loss_per_hour",
-    "processing_p50_s",
-    "processing_p90_s",
-    "fallback",
-)
+from serving.registry.signature import OUTPUT, TEXT
 
 
-class CampaignPriority(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
+class CampaignPriority(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Scores raw campaigns; see `serving.registry.frames` for the input table.
 
     The moment asked about is a row's own `at`, else the parameter `at`, else that of the snapshot.
@@ -44,7 +34,9 @@ class CampaignPriority(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-def
             rows = [row for row, own in enumerate(moments) if own == moment]
             asked_about: list[Campaign] = [campaigns[row] for row in rows]
             answers |= dict(zip(rows, self._bundle.predict(asked_about, moment), strict=True))
-        return pd.DataFrame([_row(answers[row]) for row in range(len(campaigns))], columns=list(OUTPUT))
+        table = pd.DataFrame([_row(answers[row]) for row in range(len(campaigns))], columns=list(OUTPUT))
+        # Whatever the rows hold, a column keeps its type: a table without a fallback has text there, all missing.
+        return table.astype({name: "str" if name in TEXT else "float64" for name in OUTPUT})
 
 
 def _row(answer: Prediction) -> tuple[Any, ...]:
