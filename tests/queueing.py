@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from features.records import Campaign, Task
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Lease, Move
+from serving.scheduling.work import Estimate, Forecast, Lease, Move
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -47,3 +48,32 @@ def claimed(
     """Lease the campaign's next task."""
     (lease,) = store.claim([campaign_id], 1, owner, at, at + timedelta(seconds=for_s))
     return lease
+
+
+class DeclaredWorth:
+    """A predictor that believes the plan: planned revenue is the value, a hundred work units take an hour."""
+
+    def __init__(self, dollars: bool = True) -> None:
+        self.dollars = dollars
+        self.asked: list[str] = []
+
+    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:  # noqa: ARG002 - the promise of `Predictor`
+        self.asked += [c.campaign_id for c in campaigns]
+        estimates = [
+            Estimate(
+                campaign_id=c.campaign_id,
+                value=(c.planned_revenue or 0.0) if self.dollars else None,
+                points=100 * (c.urgency or 0.0),
+                p50_h=c.work_units / 100,
+                p90_h=c.work_units / 70,
+                fallback=None if self.dollars else "no champion",
+            )
+            for c in campaigns
+        ]
+        return Forecast(
+            model_version="3" if self.dollars else None,
+            source="champion" if self.dollars else "matrix",
+            horizon_h=12.0,
+            index_quantiles=tuple(range(101)) if self.dollars else (),
+            estimates=tuple(estimates),
+        )
