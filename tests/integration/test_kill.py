@@ -15,7 +15,7 @@ from serving.stores.sql import SqlStore
 from tests.integration.a_scheduler import CAMPAIGNS, CHUNKS, SLOTS, TASKS
 from tests.queueing import NOON
 
-KILLS = 4
+KILLS = 3
 ROOT = Path(__file__).parents[2]
 
 
