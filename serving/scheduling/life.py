@@ -66,4 +66,4 @@ def _ended_early(standing: Standing, moment: datetime) -> Event | None:
 def moved(standings: Sequence[Standing], moves: Iterable[Move]) -> list[Standing]:
     """The standings as they are once the moves took place."""
     states = {move.campaign_id: after(move.before, move.event) for move in moves}
-    return [replace(s, state=states.get(s.campaign_id, s.state)) for s in standings]
+    return [replace(s, state=states[s.campaign_id]) if s.campaign_id in states else s for s in standings]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Row, bindparam, func, not_, or_, select, update
 
 from features.records import Campaign
 from serving.errors import CampaignUnknown
@@ -16,7 +16,7 @@ from serving.scheduling.states import LIVE, Event, State, after
 from serving.scheduling.work import Estimate, Forecast, Move, Progress, Standing
 from serving.stores.admission import CAMPAIGN
 from serving.stores.database import Database, OnDatabase
-from serving.stores.schema import campaigns, dependencies, tasks
+from serving.stores.schema import Moment, campaigns, dependencies, tasks
 
 _ENDS = (Event.FINISH, Event.FAIL)
 _PROGRESS = tuple(Progress.__dataclass_fields__)
@@ -71,19 +71,32 @@ class SqlStandings(OnDatabase):
 
     def move(self, moves: Iterable[Move]) -> int:
         """Carry out changes of state; see `Standings.move`."""
-        done = 0
+        rows = [
+            {
+                "own": move.campaign_id,
+                "was": move.before,
+                "is": after(move.before, move.event),
+                "ends": move.event in _ENDS,
+                "launched": move.launched_at,
+            }
+            for move in moves
+        ]
+        # Work added since the scheduler looked must not be lost.
+        idle = campaigns.c.queued + campaigns.c.leased == 0
+        statement = (
+            update(campaigns)
+            .where(
+                campaigns.c.campaign_id == bindparam("own"),
+                campaigns.c.state == bindparam("was"),
+                or_(not_(bindparam("ends", type_=Boolean)), idle),
+            )
+            .values(
+                state=bindparam("is"),
+                launched_at=func.coalesce(bindparam("launched", type_=Moment), campaigns.c.launched_at),
+            )
+        )
         with self._database.writing() as connection:
-            for move in moves:
-                statement = update(campaigns).where(
-                    campaigns.c.campaign_id == move.campaign_id, campaigns.c.state == move.before
-                )
-                if move.event in _ENDS:  # work added since the scheduler looked must not be lost
-                    statement = statement.where(campaigns.c.queued + campaigns.c.leased == 0)
-                changed: dict[str, Any] = {"state": after(move.before, move.event)}
-                if move.launched_at is not None:
-                    changed["launched_at"] = move.launched_at
-                done += connection.execute(statement.values(**changed)).rowcount
-        return done
+            return connection.execute(statement, rows).rowcount if rows else 0
 
     def _standings(self, chosen: ColumnElement[bool], at: datetime) -> list[Standing]:
         """Standings of the chosen campaigns, all from one state of the database."""
