@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import bentoml
 from fastapi import FastAPI
 from pydantic import AwareDatetime
 
 from features.records import Campaign
 from serving import wiring
+from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED
 from serving.api.problems import Problems, StrictBodies
-from serving.model import Card, Explanation, ModelIdentity, Prediction
+from serving.api.queue import queue_app
+from serving.clock import SystemClock
+from serving.model import Card
 from serving.settings import Settings
 
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """The answer of `POST /predict`."""
-
-    model: ModelIdentity
-    predictions: list[Prediction]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanations:
-    """The answer of `POST /explain`."""
-
-    model: ModelIdentity
-    predictions: list[Explanation]
-
-
-model_routes = FastAPI()
+model_routes = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+queue_routes = queue_app(lambda: wiring.desk(Settings.read()))
 
 
 @bentoml.service(name="Priority")
@@ -43,19 +28,19 @@ class Priority:
     def __init__(self) -> None:
         settings = Settings.read()
         self._model = wiring.model(settings)
-        self._clock = wiring.wall_clock()
+        self._clock = SystemClock()
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def predict(self, campaigns: list[Campaign], at: AwareDatetime | None = None) -> Predictions:
         """Score campaigns as of a moment (default now), in the order given."""
         answers = self._model.predict(campaigns, at or self._clock.now())
-        return Predictions(model=self._model.identity, predictions=answers)
+        return Predictions(model=self._model.identity, predictions=tuple(answers))
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def explain(self, campaigns: list[Campaign], at: AwareDatetime | None = None) -> Explanations:
         """Score campaigns, with what each feature adds to the model's raw output."""
         answers = self._model.explain(campaigns, at or self._clock.now())
-        return Explanations(model=self._model.identity, predictions=answers)
+        return Explanations(model=self._model.identity, predictions=tuple(answers))
 
     @model_routes.get("/model")
     def card(self) -> Card:
@@ -68,3 +53,12 @@ Priority.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
     StrictBodies, bodies={"/predict": ASKED, "/explain": ASKED}
 )
+
+
+@bentoml.service(name="Scheduler", workers=1)
+@bentoml.asgi_app(queue_routes)
+class Scheduler:
+    """The queue and who works through it: one worker, whose loop starts and ends with the process."""
+
+
+Scheduler.add_asgi_middleware(Problems)  # type: ignore[attr-defined]

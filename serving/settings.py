@@ -49,7 +49,7 @@ def _pairs(given: Any) -> Any:
 class Settings(BaseSettings):
     """Every setting: name, default and meaning. `PRECEDENCE_HOME` sets `home`, and so on.
 
-    Durations are seconds (`_s`) or hours (`_h`) of the service's clock.
+    Durations are seconds (`_s`) or hours (`_h`) of the service's clock, unless they say otherwise.
     """
 
     model_config = SettingsConfigDict(
@@ -68,11 +68,13 @@ class Settings(BaseSettings):
     handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
         default_factory=dict, description="Python handlers: name=module:function, separated by commas (a table in TOML)"
     )
-    lease_s: Positive = Field(60.0, description="how long a task is leased without a sign of life")
+    lease_s: Positive = Field(60.0, description="wall-clock seconds a worker may hold a task without a sign of life")
+    refresh_s: Positive = Field(900.0, description="wall-clock seconds after which a waiting campaign is scored anew")
+    attempts: PositiveInt = Field(5, description="tries of one chunk before its task is given up as a dead letter")
     preemption_factor: Annotated[float, Field(ge=1)] = Field(
         1.5, description="how many times the runner's index a challenger needs to take its slot"
     )
-    preemption_min_run_s: NonNegative = Field(60.0, description="how long a task runs before it may be preempted")
+    preemption_min_run_s: NonNegative = Field(900.0, description="how long a task runs before it may be preempted")
     preemption_budget: NonNegativeInt = Field(3, description="how often one campaign may be preempted")
     clock_scale: Positive = Field(1.0, description="seconds of the service's clock per second of the wall clock")
     clock_origin: AwareDatetime | None = Field(

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from random import Random
 
 from features.matrix import Matrix, MatrixInvalid
-from serving.clock import Clock, SystemClock
+from serving.api.desk import Desk
+from serving.client import PriorityClient
+from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import PrecedenceError, SettingInvalid
+from serving.executors.local import LocalExecutor
+from serving.executors.retry import Retry
+from serving.handlers.python import Handlers
+from serving.handlers.simulated import simulate
 from serving.model import MatrixModel, Model
+from serving.predictor import RemotePredictor
 from serving.registry import champion
+from serving.scheduling.preemption import Preemption
+from serving.scheduling.tick import Tick
 from serving.settings import Settings
+from serving.stores.sql import SqlStore
 
 log = logging.getLogger(__name__)
+
+_GRACE_S = 5.0
+"""How long a stopping scheduler waits for running tasks to reach a checkpoint; a chunk cut off is run again."""
 
 
 def matrix(settings: Settings) -> Matrix:
@@ -45,6 +62,64 @@ def model(settings: Settings) -> Model:
     return replace(bundle, matrix=weights, snapshot_max_age_h=settings.snapshot_max_age_h)
 
 
-def wall_clock() -> Clock:
-    """What `at` defaults to where no clock is shared."""
-    return SystemClock()
+def clock(settings: Settings, store: SqlStore) -> Clock:
+    """The wall clock, or the scaled one whose origin the store keeps."""
+    if settings.clock_scale == 1 and settings.clock_origin is None:
+        return SystemClock()
+    origin = settings.clock_origin or SystemClock().now()
+    return ScaledClock.continued(store, origin, settings.clock_scale)
+
+
+def handlers(settings: Settings) -> Handlers:
+    """The handlers of the settings, beside the simulated one.
+
+    Raises
+    ------
+    SettingInvalid
+        When one cannot be imported.
+    """
+    return Handlers.loaded(settings.handlers, {"simulate": simulate})
+
+
+@asynccontextmanager
+async def desk(settings: Settings) -> AsyncIterator[Desk]:
+    """A running scheduler on this event loop, and the desk in front of it; both end with the context."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    known = handlers(settings)
+    store = SqlStore(settings.store_url)
+    time = clock(settings, store)
+    # A lease guards against processes that die, which they do in real time, whatever the clock's pace.
+    lease_s, refresh_s = settings.lease_s * settings.clock_scale, settings.refresh_s * settings.clock_scale
+    wake = asyncio.Event()
+    executor = LocalExecutor(
+        store,
+        known,
+        time,
+        slots=settings.workers,
+        lease_s=lease_s,
+        retry=Retry(attempts=settings.attempts),
+        chance=Random(),  # noqa: S311 - spreads retries
+        changed=wake.set,
+    )
+    async with PriorityClient(settings.priority_url) as client:
+        tick = Tick(
+            store,
+            executor,
+            RemotePredictor(client, matrix(settings)),
+            time,
+            owner=f"{settings.host}:{settings.scheduler_port}",
+            wake=wake,
+            lease_s=lease_s,
+            attempts=settings.attempts,
+            refresh_s=refresh_s,
+            preemption=Preemption(
+                settings.preemption_factor, settings.preemption_min_run_s / 3600, settings.preemption_budget
+            ),
+        )
+        loop = asyncio.create_task(tick.run())
+        try:
+            yield Desk(store, tick, known, time)
+        finally:
+            await tick.stop(_GRACE_S)
+            await loop
+            store.close()

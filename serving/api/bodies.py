@@ -85,6 +85,7 @@ MORE_TASKS: TypeAdapter[MoreTasks] = TypeAdapter(MoreTasks)
 OUTCOMES: TypeAdapter[Outcomes] = TypeAdapter(Outcomes)
 SIGNALS: TypeAdapter[Signals] = TypeAdapter(Signals)
 CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
+TASKS: TypeAdapter[tuple[Task, ...]] = TypeAdapter(tuple[Task, ...])
 
 
 Body = TypeVar("Body")

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from serving.errors import Fault
 
@@ -30,10 +29,11 @@ _ALLOWED = {
 
 def faults_of(error: ValidationError, where: str = "") -> list[Fault]:
     """Every fault of a validation error; `where` is put before the path of its fields."""
-    return [_fault(detail, where) for detail in error.errors(include_url=False)]
+    return [fault_of(detail, where) for detail in error.errors(include_url=False)]
 
 
-def _fault(detail: ErrorDetails, where: str) -> Fault:
+def fault_of(detail: Mapping[str, Any], where: str = "") -> Fault:
+    """One of pydantic's error details as a fault."""
     path, value, allowed = _path(where, detail["loc"]), detail["input"], _allowed(detail)
     if detail["type"] == "value_error":
         # A rule between fields: its message begins with the field at fault, its input is the whole record.
@@ -46,11 +46,10 @@ def _fault(detail: ErrorDetails, where: str) -> Fault:
     return Fault(path, shown(value), allowed)
 
 
-def _allowed(detail: ErrorDetails) -> str:
+def _allowed(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
-    known = _ALLOWED.get(detail["type"])
-    return known or _SUBJECT.sub("must", detail["msg"], count=1)
+    return _ALLOWED.get(detail["type"]) or _SUBJECT.sub("must", str(detail["msg"]), count=1)
 
 
 def _path(where: str, parts: tuple[int | str, ...]) -> str:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, Self
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime
 
 from features.curves import LATE_FRACTION
 from features.records import Campaign, ValueShape
-
-STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,15 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 
 from features.records import ValueShape
 from serving.errors import BadInput, BundleCorrupt, ContractMismatch, NoChampion, RegistryUnreachable
 from serving.model import Bundle
-from serving.registry import ALIAS, MODEL_NAME, PYFUNC, campaigns_of_frame, champion, frame_of, signature
+from serving.registry import campaigns_of_frame, champion, frame_of
 from tests.bundles import TRAINED_AT, tiny_bundle
+from tests.integration.registries import registered
 from tests.worlds import campaign, small_world
 
 pytestmark = pytest.mark.integration
@@ -45,30 +45,6 @@ ASKED = [
         "new", kind="never seen", channel="pigeon", released_at=TRAINED_AT, ends_at=TRAINED_AT + timedelta(days=2)
     ),
 ]
-
-
-def registered(uri: str, bundle: Bundle, directory: Path) -> str:
-    """Log and register a bundle as training does, and make it champion; returns its version."""
-    bundle.save(directory)
-    mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    if client.get_experiment_by_name("tests") is None:
-        client.create_experiment("tests", artifact_location=(directory.parent / "artifacts").as_uri())
-    mlflow.set_experiment("tests")
-    with mlflow.start_run():
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(PYFUNC),
-            artifacts={"bundle": str(directory)},
-            code_paths=[str(PYFUNC.parents[1]), str(PYFUNC.parents[2] / "features")],
-            registered_model_name=MODEL_NAME,
-            signature=signature(),
-            input_example=frame_of(ASKED),
-            pip_requirements=["lightgbm"],
-        )
-    version = str(logged.registered_model_version)
-    client.set_registered_model_alias(MODEL_NAME, ALIAS, version)
-    return version
 
 
 @pytest.fixture(scope="module")

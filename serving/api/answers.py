@@ -1,0 +1,179 @@
+"""What both APIs answer; the typed client reads the same records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import AwareDatetime
+
+from features.records import Campaign
+from serving.model.prediction import Explanation, ModelIdentity, Prediction
+from serving.scheduling.board import Board, Eta
+from serving.scheduling.reasons import Reason
+from serving.scheduling.states import State
+from serving.scheduling.work import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """`POST /predict`: which model answered, and one prediction a campaign, in the order asked."""
+
+    model: ModelIdentity
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanations:
+    """`POST /explain`: the same, with reasons."""
+
+    model: ModelIdentity
+    predictions: tuple[Explanation, ...]
+
+
+class Outlook(StrEnum):
+    """Whether a campaign will make its `launch_by`: even pessimistically, only on a middling day, or not even then."""
+
+    LIKELY = "likely"
+    UNCERTAIN = "uncertain"
+    UNLIKELY = "unlikely"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """When a campaign is predicted to be done, on a middling and on a bad day; None if nobody can say."""
+
+    p50: AwareDatetime | None
+    p90: AwareDatetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyNot:
+    """What keeps a campaign from running: the reason, whom it is about, and until when, where that is known."""
+
+    reason: Reason
+    object: str | None
+    until: AwareDatetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """How far a campaign's work has come; `share_done` is by units, 0-1."""
+
+    share_done: float
+    tasks: int
+    done: int
+    running: int
+    dead: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a campaign stands.
+
+    Attributes
+    ----------
+    position : 1 for what runs or would start first; None once it cannot start any more, or until it is ranked.
+    score : 0-100; index : $ lost per slot-hour if deferred; value : $ if live in time; None where unknown.
+    model_version, source, fallback : which model said so, and why not the champion.
+    feasibility : None without a `launch_by` or a predicted finish.
+    """
+
+    campaign_id: str
+    account: str
+    state: State
+    position: int | None
+    score: float | None
+    index: float | None
+    value: float | None
+    model_version: str | None
+    source: str | None
+    fallback: str | None
+    eta: Finish | None
+    feasibility: Outlook | None
+    why: WhyNot | None
+    progress: Work
+    boost: float
+    pinned: bool
+    preemptions: int
+    submitted_at: AwareDatetime
+    launched_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, standing: Standing, board: Board, **more: Any) -> Self:
+        """The campaign's place as the board sees it; `more` fills the fields of a subclass."""
+        entry = board.entries.get(standing.campaign_id)
+        eta = board.etas.get(standing.campaign_id) if entry else None
+        why = entry.why if entry else None
+        estimate, progress = standing.estimate, standing.progress
+        return cls(
+            campaign_id=standing.campaign_id,
+            account=standing.campaign.account,
+            state=standing.state,
+            position=entry.position if entry else None,
+            score=entry.score if entry else standing.score,
+            index=entry.index if entry else None,
+            value=estimate.value if estimate else None,
+            model_version=standing.model_version,
+            source=standing.source,
+            fallback=estimate.fallback if estimate else None,
+            eta=Finish(p50=eta.p50, p90=eta.p90) if eta else None,
+            feasibility=outlook(standing.campaign.launch_by, eta),
+            why=WhyNot(reason=why.reason, object=why.object, until=why.until) if why else None,
+            progress=Work(
+                share_done=1 - progress.share_left,
+                tasks=progress.tasks,
+                done=progress.done,
+                running=progress.leased,
+                dead=progress.dead,
+            ),
+            boost=standing.boost,
+            pinned=standing.pinned,
+            preemptions=standing.preemptions,
+            submitted_at=standing.submitted_at,
+            launched_at=standing.launched_at,
+            **more,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed(Place):
+    """A campaign's place with its facts as they are now."""
+
+    campaign: Campaign
+
+
+@dataclass(frozen=True, kw_only=True)
+class TasksAdded(Place):
+    """A campaign's place after tasks were added; those already there are not counted again."""
+
+    added: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """Live campaigns in the order work would start; `total` counts those that match, shown or not."""
+
+    moment: AwareDatetime
+    slots: int
+    by_matrix: bool
+    total: int
+    campaigns: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """How many rows were stored."""
+
+    stored: int
+
+
+def outlook(launch_by: datetime | None, eta: Eta | None) -> Outlook | None:
+    """Predicted finish against `launch_by`; None where either is unknown."""
+    if launch_by is None or eta is None or eta.p50 is None:
+        return None
+    if eta.p50 > launch_by:
+        return Outlook.UNLIKELY
+    return Outlook.LIKELY if eta.p90 is not None and eta.p90 <= launch_by else Outlook.UNCERTAIN

@@ -1,0 +1,69 @@
+"""The client of the prediction API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Self
+
+import httpx
+from pydantic import TypeAdapter
+from tenacity import AsyncRetrying
+
+from features.records import Campaign
+from serving.api.answers import Explanations, Predictions
+from serving.api.bodies import ASKED, Asked
+from serving.client.calls import TIMEOUT_S, Answer, answered, patience, unreachable
+from serving.model.prediction import Card
+
+_PREDICTIONS, _EXPLANATIONS, _CARD = TypeAdapter(Predictions), TypeAdapter(Explanations), TypeAdapter(Card)
+
+
+class PriorityClient:
+    """The prediction API. Every call is safe to repeat, and is, when nobody answers.
+
+    Raises
+    ------
+    ServiceUnreachable
+        From every call, when nobody answers or the answer is none of ours.
+    Refused
+        When the service answers with a problem.
+    """
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s)
+
+    async def __aenter__(self) -> Self:
+        """Use within `async with`, which closes its connections."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def predict(self, campaigns: Sequence[Campaign], at: datetime | None = None) -> Predictions:
+        """One prediction a campaign, in the order asked."""
+        return await self._call(_PREDICTIONS, "POST", "/predict", _asked(campaigns, at))
+
+    async def explain(self, campaigns: Sequence[Campaign], at: datetime | None = None) -> Explanations:
+        """One explained prediction a campaign."""
+        return await self._call(_EXPLANATIONS, "POST", "/explain", _asked(campaigns, at))
+
+    async def card(self) -> Card:
+        """Which model answers."""
+        return await self._call(_CARD, "GET", "/model", None)
+
+    async def _call(self, answer: TypeAdapter[Answer], method: str, path: str, body: bytes | None) -> Answer:
+        headers = {"content-type": "application/json"}
+        try:
+            async for attempt in AsyncRetrying(**patience(httpx.TransportError)):
+                with attempt:
+                    response = await self._http.request(method, path, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from error
+        return answered(answer, response)
+
+
+def _asked(campaigns: Sequence[Campaign], at: datetime | None) -> bytes:
+    return ASKED.dump_json(Asked(campaigns=tuple(campaigns), at=at), exclude_none=True)

@@ -1,0 +1,83 @@
+"""Starts our own services on free ports, waits until they answer, and ends them by the process they are."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 120.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition, what: str, deadline_s: float = DEADLINE_S):
+    """The first true answer of `condition`, asked again and again until the deadline."""
+    ends = time.monotonic() + deadline_s
+    while time.monotonic() < ends:
+        if answer := condition():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"not within {deadline_s:g} s: {what}")
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def served(service: str, log: Path, **settings: object) -> Iterator[str]:
+    """A service in a process of its own; yields its URL."""
+    port = settings["priority_port" if service == "Priority" else "scheduler_port"]
+    with process(
+        [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            f"serving.service:{service}",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
+        log,
+        {f"PRECEDENCE_{name.upper()}": str(value) for name, value in settings.items()},
+    ) as running:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: running.poll() is not None or is_ready(url), f"{service} ready")
+        assert running.poll() is None, log.read_text()
+        yield url
+
+
+@contextmanager
+def process(command: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose output goes to a file, ended with the context."""
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield running
+        finally:
+            running.terminate()
+            try:
+                running.wait(30)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
