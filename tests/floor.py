@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import wraps
 from random import Random
 from typing import Any
 
@@ -23,6 +24,16 @@ from serving.stores.memory import MemoryStore
 from tests.queueing import NOON, DeclaredWorth, a_campaign
 
 LEASE_S = 3600.0
+
+
+def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a coroutine as a test."""
+
+    @wraps(test)
+    def told(**fixtures: Any) -> None:
+        asyncio.run(test(**fixtures))
+
+    return told
 
 
 async def let_run(rounds: int = 25) -> None:
