@@ -12,11 +12,11 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 BENCHES = $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/[a-z]*.py))
 
-# What runs here is nobody else's business, and finds only what is installed here.
+# What runs here is nobody else's business, finds only what is installed here, and need not compile it at every start.
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export MLFLOW_DISABLE_TELEMETRY := true
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
