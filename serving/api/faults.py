@@ -40,7 +40,7 @@ def fault_of(detail: Mapping[str, Any], where: str = "") -> Fault:
         field = allowed.split(" ", 1)[0]
         record = getattr(value, "kwargs", value)  # a dataclass gets its input as ArgsKwargs
         if isinstance(record, Mapping) and field.isidentifier():
-            path, value = _path(path, (field,)), record.get(field)
+            path, value = _path(where, (*detail["loc"], field)), record.get(field)
     if detail["type"] == "missing":
         value = None
     return Fault(path, shown(value), allowed)

@@ -44,18 +44,9 @@ def is_ready(url: str) -> bool:
 def served(service: str, log: Path, **settings: object) -> Iterator[str]:
     """A service in a process of its own; yields its URL."""
     port = settings["priority_port" if service == "Priority" else "scheduler_port"]
+    arguments = ["serve", f"serving.service:{service}", "--host", "127.0.0.1", "--port", str(port)]
     with process(
-        [
-            sys.executable,
-            "-m",
-            "bentoml",
-            "serve",
-            f"serving.service:{service}",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ],
+        [sys.executable, "-m", "bentoml", *arguments],
         log,
         {f"PRECEDENCE_{name.upper()}": str(value) for name, value in settings.items()},
     ) as running:

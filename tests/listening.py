@@ -1,0 +1,32 @@
+"""Serves an ASGI application on a free port from a thread of the test's own process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+
+@contextmanager
+def listening(app: Any, deadline_s: float = 60.0) -> Iterator[httpx.Client]:
+    """A client of the application, which starts and ends with the context, lifespan included."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        ends = time.monotonic() + deadline_s
+        while not server.started:
+            assert thread.is_alive(), "the application did not start; see its log"
+            assert time.monotonic() < ends, f"the application did not start within {deadline_s:g} s"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
