@@ -32,6 +32,9 @@ from training.split import Examples
 FIRST_WEEK = 6
 """Campaigns of earlier weeks have too little past to learn from; they are the past of later ones."""
 
+TEST_WEEKS = range(44, 53)
+"""Held out from everything that is learned or chosen."""
+
 TUNING_WEEKS = 8
 """Weeks before the first held-out one that the lookahead is chosen on, by models that never saw them."""
 
@@ -63,6 +66,11 @@ class Lessons:
         mature = known_by(self.matured_at, moment, "matured_at").index
         known = self.examples.where(mature.to_numpy())
         return known.where(known.moments >= pd.Timestamp(week_start(FIRST_WEEK)))
+
+    def table(self, moment: datetime) -> pd.DataFrame:
+        """What may be learned by `moment` as a table: features, and the label `value` in dollars."""
+        known = self.until(moment)
+        return known.features.assign(value=known.value)
 
     def of_campaigns(self, campaign_ids: Iterable[str]) -> Examples:
         """The examples of some campaigns, in the order asked."""

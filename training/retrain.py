@@ -1,0 +1,169 @@
+"""Learn again from what the service logged, and let the challenger prove itself before it takes over.
+
+the outcome log, joined with the history before it -> a challenger that learned up to the log's end
+  -> challenger and champion play the weeks after it, which neither has seen -> promoted, or refused with the reason
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from features.curves import hours
+from features.records import Metric
+from features.schema import History, campaigns_of
+from serving import wiring
+from serving.errors import HistoryEmpty
+from serving.outcomes import history_of
+from serving.registry import champion
+from serving.settings import Settings
+from serving.stores.sql import SqlStore
+from training.backtest import Setting
+from training.datasets.complete_journey import complete_journey, week_start
+from training.labels import labels
+from training.learning import TEST_WEEKS, Learned, Lessons, bundled, tuned
+from training.pipeline import EXAMPLE_ROWS, flat_metrics, scored
+from training.progress import Progress, part, silent
+from training.promotion import Verdict
+from training.tracking import Registered, Registry, Training
+from training.trial import trial, withheld_from
+
+
+@dataclass(frozen=True)
+class RetrainResult:
+    """What retraining led to.
+
+    Attributes
+    ----------
+    logged : campaigns of the log that the challenger learned from.
+    late : those of them that went live after their value had begun to fall.
+    weeks : on which challenger and champion were judged, withheld from both.
+    metrics : of the challenger, by model, on those weeks.
+    """
+
+    registered: Registered
+    verdict: Verdict
+    logged: int
+    late: int
+    weeks: list[int]
+    metrics: dict[str, dict[str, float]]
+
+    def document(self) -> dict[str, Any]:
+        """The machine-readable result."""
+        return {
+            "run_id": self.registered.run_id,
+            "model_version": self.registered.version,
+            "promoted": self.verdict.promoted,
+            "reason": self.verdict.reason,
+            "figures": self.verdict.figures,
+            "weeks": self.weeks,
+            "logged_campaigns": self.logged,
+            "logged_late": self.late,
+            "metrics": self.metrics,
+        }
+
+
+def retrain(settings: Settings, now: datetime, progress: Progress = silent) -> RetrainResult:
+    """Train a challenger on history and outcome log, and promote it if it is no worse than the champion.
+
+    Parameters
+    ----------
+    now : when this happens, for the record; nothing learned depends on it.
+
+    Raises
+    ------
+    HistoryEmpty
+        When the log holds no finished campaign with revenue.
+    NoChampion
+        When there is nobody to challenge.
+    """
+    log = logged(settings)
+    incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
+    journey = complete_journey(progress=part(progress, 0.0, 0.3))
+    first = first_unseen_week(log)
+    until = week_start(first) if first in TEST_WEEKS else log_end(log)
+    taught = settled(log, until)
+
+    progress("computing features", 0.3)
+    lessons = Lessons.of(journey.history.joined(taught))
+    learned = Learned.of(lessons.until(until))
+    tuning = tuned(journey, lessons, first, Setting(), part(progress, 0.35, 0.55))
+    metrics = scored(journey, lessons, learned, range(first, TEST_WEEKS.stop))
+    challenger = bundled(lessons, learned, tuning, until, now, metrics)
+    verdict = trial(journey, lessons.features, challenger, incumbent, TEST_WEEKS, progress=part(progress, 0.55, 0.8))
+
+    progress("logging to MLflow", 0.8)
+    late = int((labels(taught)["share"] < 1).sum())
+    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registered = registry.register(
+        Training(
+            name="retrain",
+            bundle=challenger,
+            parameters={
+                **asdict(learned.value.recipe),
+                "training_rows": learned.value.rows_,
+                "horizon_h": tuning.learned_h,
+                "logged_campaigns": len(taught.campaigns),
+                "logged_late": late,
+            },
+            metrics={**flat_metrics(metrics), **{f"verdict.{name}": value for name, value in verdict.figures.items()}},
+            dataset=lessons.table(until),
+            example=campaigns_of(journey.history, journey.campaign_ids([first])[:EXAMPLE_ROWS]),
+            tags={"challenged": f"version {incumbent.meta.version}"},
+        )
+    )
+    registry.note(registered.version, verdict)
+    progress("done", 1.0)
+    weeks = withheld_from(TEST_WEEKS, challenger, incumbent)
+    return RetrainResult(registered, verdict, len(taught.campaigns), late, weeks, metrics)
+
+
+def logged(settings: Settings) -> History:
+    """What the service logged: finished campaigns with the moment they went live, and their results.
+
+    Raises
+    ------
+    HistoryEmpty
+        When there is no log, no finished campaign in it, or none that brought revenue.
+    """
+    local = settings.store_url.removeprefix("sqlite:///")
+    # Opening a database that is not there would make one.
+    if local != settings.store_url and not Path(local).is_file():
+        raise HistoryEmpty(settings.store_url, "outcome log")
+    store = SqlStore(settings.store_url)
+    try:
+        log = history_of(store, wiring.clock(settings, store).now())
+    finally:
+        store.close()
+    finished = set(log.campaigns.campaign_id)
+    if not finished:
+        raise HistoryEmpty(settings.store_url, "finished campaign")
+    if not (log.kpis.campaign_id.isin(finished) & (log.kpis.metric == Metric.REVENUE)).any():
+        raise HistoryEmpty(settings.store_url, "revenue of a finished campaign")
+    return log
+
+
+def log_end(log: History) -> datetime:
+    """The last moment the log knows anything of."""
+    end: datetime = log.kpis.known_at.max().to_pydatetime()
+    return end
+
+
+def first_unseen_week(log: History) -> int:
+    """The first held-out week that began when the log had ended; the one after them all when none did."""
+    end_h = hours(log_end(log))
+    return next((week for week in TEST_WEEKS if hours(week_start(week)) >= end_h), TEST_WEEKS.stop)
+
+
+def settled(log: History, until: datetime) -> History:
+    """Only the campaigns whose results are complete by `until`; the others would teach what is not so."""
+    known = set(labels(log, until=until).campaign_id)
+    return History.of_tables(
+        {
+            table.name: rows[rows.campaign_id.isin(known)] if "campaign_id" in rows else rows
+            for table in fields(log)
+            for rows in [getattr(log, table.name)]
+        }
+    )
