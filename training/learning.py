@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 
-from features.asof import known_by
 from features.contract import FEATURE_NAMES, fingerprint
 from features.curves import Floats
 from features.matrix import Matrix
@@ -41,20 +40,15 @@ TUNING_WEEKS = 8
 
 @dataclass(frozen=True)
 class Lessons:
-    """Every labelled campaign of a history, with the features it had at its release.
-
-    `matured_at` is when each label was complete; one entry an example.
-    """
+    """Every labelled campaign of a history, with the features it had at its release."""
 
     history: History
     examples: Examples
-    matured_at: pd.DataFrame
 
     @classmethod
     def of(cls, history: History) -> Self:
         """All there is to learn from a history."""
-        labelled = labels(history)
-        return cls(history, Examples.of(history, labelled), labelled[["matured_at"]])
+        return cls(history, Examples.of(history, labels(history)))
 
     @property
     def features(self) -> pd.DataFrame:
@@ -63,8 +57,7 @@ class Lessons:
 
     def until(self, moment: datetime) -> Examples:
         """What may be learned by `moment`: only labels complete by then, so that no open window leaks its end."""
-        mature = known_by(self.matured_at, moment, "matured_at").index
-        known = self.examples.where(mature.to_numpy())
+        known = self.examples.matured_by(moment)
         return known.where(known.moments >= pd.Timestamp(week_start(FIRST_WEEK)))
 
     def table(self, moment: datetime) -> pd.DataFrame:

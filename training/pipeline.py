@@ -31,9 +31,9 @@ from training.datasets.complete_journey import CompleteJourney, complete_journey
 from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, tuned
 from training.metrics import calibration, score_table
 from training.progress import Progress, part, silent
-from training.promotion import Verdict, judged
+from training.promotion import Verdict
 from training.tracking import Registered, Registry, Training
-from training.trial import held_against_champion
+from training.trial import held_against_champion, held_against_expert
 
 EXAMPLE_ROWS = 5
 
@@ -81,21 +81,24 @@ class TrainResult:
         }
 
 
-def train(settings: Settings, now: datetime, progress: Progress = silent) -> TrainResult:
+def train(
+    settings: Settings, now: datetime, progress: Progress = silent, journey: CompleteJourney | None = None
+) -> TrainResult:
     """Train on The Complete Journey, register the model, and make it champion if it may be.
 
     Parameters
     ----------
     now : when this happens, for the record; nothing learned depends on it.
+    journey : the year, where it was read already.
     """
-    journey = complete_journey(progress=part(progress, 0.0, 0.25))
+    journey = journey or complete_journey(progress=part(progress, 0.0, 0.25))
     progress("computing features", 0.25)
     lessons = Lessons.of(journey.history)
-    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.3, 0.7))
+    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.3, 0.6))
     bundle = bundled(lessons, backtest.learned, backtest.tuning, week_start(TEST_WEEKS[0]), now, backtest.metrics)
     pictures = drawn(journey, lessons, backtest, settings.home / "pictures")
 
-    progress("logging to MLflow", 0.75)
+    progress("logging to MLflow", 0.65)
     registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
     registered = registry.register(
         Training(
@@ -109,9 +112,11 @@ def train(settings: Settings, now: datetime, progress: Progress = silent) -> Tra
             tags={"held_out": f"weeks {_span(backtest.weeks)}", "simulated": "workers, processing times"},
         )
     )
-    verdict = better_than_the_expert(backtest)
+    verdict = held_against_expert(
+        journey, lessons, backtest.tuning, backtest.outcomes, backtest.setting, part(progress, 0.8, 0.95)
+    )
     if verdict.promoted:
-        against = part(progress, 0.9, 1.0)
+        against = part(progress, 0.95, 1.0)
         verdict = held_against_champion(settings, journey, lessons.features, bundle, TEST_WEEKS, against) or verdict
     registry.note(registered.version, verdict)
     progress("done", 1.0)
@@ -146,14 +151,6 @@ def scored(
     if not len(test):
         return {}
     return score_table(learned.predictions(test.features), test.value, journey.week_of.loc[test.features.index])
-
-
-def better_than_the_expert(backtest: Backtest) -> Verdict:
-    """Whether the learned index is no worse than the expert's values under the same index."""
-    earned = {name: backtest.outcomes.of[name].value for name in ("index", "expert", "fifo", "clairvoyant")}
-    return judged(
-        earned["index"], earned["expert"], earned["fifo"], earned["clairvoyant"], incumbent_name="the expert rule"
-    )
 
 
 def drawn(journey: CompleteJourney, lessons: Lessons, backtest: Backtest, directory: Path) -> dict[str, Path]:

@@ -21,7 +21,7 @@ from serving.registry import champion
 from serving.settings import Settings
 from serving.stores.sql import SqlStore
 from training.backtest import Setting
-from training.datasets.complete_journey import complete_journey, week_start
+from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.labels import labels
 from training.learning import TEST_WEEKS, Learned, Lessons, bundled, tuned
 from training.pipeline import EXAMPLE_ROWS, flat_metrics, scored
@@ -65,12 +65,15 @@ class RetrainResult:
         }
 
 
-def retrain(settings: Settings, now: datetime, progress: Progress = silent) -> RetrainResult:
+def retrain(
+    settings: Settings, now: datetime, progress: Progress = silent, journey: CompleteJourney | None = None
+) -> RetrainResult:
     """Train a challenger on history and outcome log, and promote it if it is no worse than the champion.
 
     Parameters
     ----------
     now : when this happens, for the record; nothing learned depends on it.
+    journey : the history before the log, where it was read already.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def retrain(settings: Settings, now: datetime, progress: Progress = silent) -> R
     """
     log = logged(settings)
     incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
-    journey = complete_journey(progress=part(progress, 0.0, 0.3))
+    journey = journey or complete_journey(progress=part(progress, 0.0, 0.3))
     first = first_unseen_week(log)
     until = week_start(first) if first in TEST_WEEKS else log_end(log)
     taught = settled(log, until)
