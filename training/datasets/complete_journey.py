@@ -181,7 +181,7 @@ def week_start(week: int) -> datetime:
 def complete_journey(
     weeks: Iterable[int] | None = None, progress: Progress = lambda _stage, _share: None
 ) -> CompleteJourney:
-    """Read the data set; about 5 seconds and half a gigabyte for the whole year.
+    """Read the data set; about 5 seconds and 650 MB at most for the whole year.
 
     Parameters
     ----------
