@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 POLICIES = {
     "index": "Precedence",
-    "expert": "expert rule, same index",
-    "expert_vp": "expert rule, value / time",
+    "expert": "expert rule",
+    "expert_vp": "expert rule, v/p",
     "matrix": "hand matrix",
     "spt": "shortest first",
-    "fifo": "first come, first served",
+    "fifo": "first come",
     "clairvoyant": "clairvoyant bound",
 }
 """Policies as people call them."""
@@ -85,22 +85,25 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]], weeks: Sequence[in
 def results_table(results: Sequence[PolicyResult], weeks: Sequence[int]) -> Table:
     """What each way to work was worth in the played weeks."""
     table = _table(
-        f"Weeks {min(weeks)}-{max(weeks)} played at load {results[0].load:g}: real campaigns and revenue,"
-        " simulated workers and processing times",
+        f"Weeks {min(weeks)}-{max(weeks)} played at load {results[0].load:g}\n"
+        "(real campaigns and revenue; simulated workers, processing times and due times)",
         "policy",
     )
-    headings = ("value", "share of gap", "95 % interval", "latency", "p95", "top tenth", "p95", "on time", "per hour")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    for heading in (
+        "value",
+        "share of gap\n(95 % interval)",
+        "latency\nmean / p95",
+        "top tenth",
+        "on\ntime",
+        "per\nhour",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
     for r in results:
         figures = (
             f"${r.value_usd:,.0f}",
-            _share(r.share_of_gap),
-            f"{_share(r.ci95[0])} to {_share(r.ci95[1])}",
-            f"{r.latency_h:.1f} h",
-            f"{r.latency_p95_h:.1f} h",
-            f"{r.top_tenth_latency_h:.1f} h",
-            f"{r.top_tenth_p95_h:.1f} h",
+            f"{_share(r.share_of_gap)} ({_share(r.ci95[0])} to {_share(r.ci95[1])})",
+            f"{r.latency_h:.0f} / {r.latency_p95_h:.0f} h",
+            f"{r.top_tenth_latency_h:.0f} / {r.top_tenth_p95_h:.0f} h",
             f"{100 * r.on_time:.0f} %",
             f"{r.throughput_per_h:.2f}",
         )
@@ -130,13 +133,13 @@ def verdict_line(version: str, verdict: Verdict) -> str:
 
 
 def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1))
     table.add_column(first)
     return table
 
 
 def _share(share: float) -> str:
-    return "-" if isnan(share) else f"{share:.3f}"
+    return "-" if isnan(share) else f"{share:.2f}"
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,6 @@ hundredth of the gap between FIFO and the clairvoyant bound. The first champion 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan
 
 from features.curves import Floats
 from training.backtest.intervals import share_of_gap
@@ -61,10 +60,11 @@ def judged(
         "weeks": weeks,
         "replicates": replicates,
     }
-    promoted = not isnan(lead.low) and lead.low > -margin
-    measured = (
-        f"it gains {lead.estimate:+.3f} of the gap on {incumbent_name} (95 % interval {lead.low:+.3f} to"
-        f" {lead.high:+.3f}, {weeks} weeks x {replicates} replicates)"
+    promoted = lead.low > -margin
+    reason = (
+        f"{'promoted' if promoted else 'refused'}: it captures {abs(lead.estimate):.3f}"
+        f" {'more' if lead.estimate >= 0 else 'less'} of the gap from FIFO to the bound than {incumbent_name}"
+        f" (95 % interval {lead.low:+.3f} to {lead.high:+.3f}, {weeks} weeks x {replicates} replicates);"
+        f" it may lose {margin:g} at most, even at the lower end"
     )
-    verdict = "promoted: no worse" if promoted else "refused: not shown to be no worse"
-    return Verdict(promoted, f"{verdict} than {incumbent_name}; {measured}, and may lose {margin:g}", figures)
+    return Verdict(promoted, reason, figures)
