@@ -37,7 +37,7 @@ class PrecedenceError(Exception):
     """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
-    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    exit_code: ExitCode = ExitCode.FAILED
     title: ClassVar[str] = "Something went wrong"
 
     def __init__(self, message: str, **fields: Any) -> None:
@@ -239,16 +239,33 @@ class ServiceUnreachable(PrecedenceError):
         )
 
 
+class ServiceEnded(PrecedenceError):
+    """A service that was to run ended by itself; its own last words say why."""
+
+    title = "The service ended"
+
+    def __init__(self, service: str, code: int) -> None:
+        super().__init__(f"the {service} service ended with exit code {code}: its lines above say why", service=service)
+        known = {each.value: each for each in ExitCode}
+        self.exit_code = known.get(code, ExitCode.FAILED)
+
+
 class Refused(PrecedenceError):
-    """A service answered with a problem; its sentence and status are passed on."""
+    """A service answered with a problem; its sentence is passed on, and its HTTP status as `answered`."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(str(problem.get("detail") or problem.get("title") or "refused"), problem=problem)
+        self.answered = int(problem.get("status", HTTPStatus.INTERNAL_SERVER_ERROR))
+        self.exit_code = _EXIT_CODES.get(self.answered, ExitCode.FAILED)
 
-    @property
-    def answered(self) -> int:
-        """The HTTP status of the answer."""
-        return int(self.fields["problem"].get("status", HTTPStatus.INTERNAL_SERVER_ERROR))
+
+_EXIT_CODES: dict[int, ExitCode] = {
+    HTTPStatus.BAD_REQUEST: ExitCode.BAD_INPUT,
+    HTTPStatus.UNPROCESSABLE_ENTITY: ExitCode.BAD_INPUT,
+    HTTPStatus.NOT_FOUND: ExitCode.UNKNOWN,
+    HTTPStatus.CONFLICT: ExitCode.CONFLICT,
+    HTTPStatus.SERVICE_UNAVAILABLE: ExitCode.UNREACHABLE,
+}
 
 
 class HistoryEmpty(PrecedenceError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bentoml
 from fastapi import FastAPI
 from pydantic import AwareDatetime
+from starlette.types import ASGIApp
 
 from features.records import Campaign
 from serving import wiring
@@ -62,3 +65,12 @@ class Scheduler:
 
 
 Scheduler.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
+
+
+def application(service: str) -> ASGIApp:
+    """The service `priority` or `scheduler` as an ASGI application, for a process alone; `bentoml serve` runs many."""
+    served: Any = {"priority": Priority, "scheduler": Scheduler}[service]
+    # BentoML's server would do this; its metrics carry the name.
+    bentoml.server_context.service_name = served.name
+    app: ASGIApp = served.to_asgi()
+    return app

@@ -100,7 +100,9 @@ class Settings(BaseSettings):
     @field_validator("host")
     @classmethod
     def _loopback(cls, host: str) -> str:
-        if host != "localhost" and not _is_loopback(host):
+        if host == "localhost":
+            return "127.0.0.1"
+        if not _is_loopback(host):
             raise ValueError(
                 "must be a loopback address (127.0.0.1, ::1 or localhost): the API has no tokens yet,"
                 " so nobody else may reach it"

@@ -81,6 +81,17 @@ def handlers(settings: Settings) -> Handlers:
     return Handlers.loaded(settings.handlers, {"simulate": simulate})
 
 
+def check(settings: Settings) -> None:
+    """Refuse settings whose files or modules cannot be used, before a process is started on them.
+
+    Raises
+    ------
+    SettingInvalid
+    """
+    matrix(settings)
+    handlers(settings)
+
+
 @asynccontextmanager
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """A running scheduler on this event loop, and the desk in front of it; both end with the context."""

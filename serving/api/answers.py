@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime
 
 from features.records import Campaign
-from serving.model.prediction import Explanation, ModelIdentity, Prediction
+from serving.prediction import Explanation, ModelIdentity, Prediction
 from serving.scheduling.board import Board, Eta
 from serving.scheduling.reasons import Reason
 from serving.scheduling.states import State

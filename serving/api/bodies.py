@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Le, MaxLen
@@ -88,6 +89,8 @@ CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
 TASKS: TypeAdapter[tuple[Task, ...]] = TypeAdapter(tuple[Task, ...])
 
 
+_MOMENT: TypeAdapter[AwareDatetime] = TypeAdapter(AwareDatetime)
+
 Body = TypeVar("Body")
 
 
@@ -129,6 +132,20 @@ def read_for(campaign_id: str, body: TypeAdapter[Body], data: bytes | str) -> Bo
     except ValueError as error:
         raise BadInput("body", None, "must hold no number beyond the range of a double, such as 1e999") from error
     return _validated(body, again)
+
+
+def moment_of(text: str) -> datetime:
+    """A moment from ISO 8601 text.
+
+    Raises
+    ------
+    BadInput
+        When it is none, or has no offset.
+    """
+    try:
+        return _MOMENT.validate_python(text)
+    except ValidationError as error:
+        raise BadInput("at", shown(text), faults_of(error)[0].allowed) from error
 
 
 def parsed(data: bytes | str) -> Any:

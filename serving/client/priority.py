@@ -14,7 +14,7 @@ from features.records import Campaign
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED, Asked
 from serving.client.calls import TIMEOUT_S, Answer, answered, patience, unreachable
-from serving.model.prediction import Card
+from serving.prediction import Card
 
 _PREDICTIONS, _EXPLANATIONS, _CARD = TypeAdapter(Predictions), TypeAdapter(Explanations), TypeAdapter(Card)
 

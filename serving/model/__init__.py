@@ -3,7 +3,7 @@
 from serving.model.bundle import Bundle
 from serving.model.matrix import MatrixModel
 from serving.model.meta import MatrixDollars, Meta, ProcessingPrior
-from serving.model.prediction import (
+from serving.prediction import (
     Card,
     CurveParameters,
     Explanation,

@@ -22,7 +22,7 @@ from serving.model.explanation import explained, reasons_of
 from serving.model.fallback import Unanswerable, fallback_reasons
 from serving.model.matrix import matrix_reasons
 from serving.model.meta import Meta
-from serving.model.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
+from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
 from serving.scheduling.columns import Columns
 
 _THREADS = 1

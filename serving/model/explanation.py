@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from features.curves import Floats
-from serving.model.prediction import Explanation, Prediction, Reason
+from serving.prediction import Explanation, Prediction, Reason
 
 EXPECTED_VALUE = "expected value"
 """Name of the entry that holds the model's average raw output, which belongs to no feature."""

@@ -11,7 +11,7 @@ from features.matrix import Matrix
 from features.records import Campaign
 from serving.model.explanation import explained
 from serving.model.meta import ProcessingPrior
-from serving.model.prediction import (
+from serving.prediction import (
     Card,
     CurveParameters,
     Explanation,

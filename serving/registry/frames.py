@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from features.records import Campaign
+from serving.api.bodies import CAMPAIGN, moment_of
 from serving.api.faults import faults_of
 from serving.errors import BadInput, Fault
 
@@ -24,13 +25,10 @@ NUMBERS = ("work_units", "planned_revenue", "urgency", "brand", "late_fraction",
 NESTED = ("targets", "tags", "exclusive", "after")
 REQUIRED = ("campaign_id", "account", "kind", "channel", "released_at", "work_units")
 
-_CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
-
 
 def frame_of(campaigns: Sequence[Campaign], at: datetime | None = None) -> pd.DataFrame:
     """Campaigns as a table; with `at`, the moment they are asked about stands in a column of that name."""
-    rows = [_CAMPAIGN.dump_python(campaign, mode="json") for campaign in campaigns]
+    rows = [CAMPAIGN.dump_python(campaign, mode="json") for campaign in campaigns]
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
     for name in NESTED:
         frame[name] = frame[name].map(json.dumps)
@@ -53,7 +51,7 @@ def campaigns_of_frame(frame: pd.DataFrame) -> list[Campaign]:
     faults: list[Fault] = []
     for number, row in enumerate(frame.drop(columns="at", errors="ignore").to_dict("records")):
         try:
-            campaigns.append(_CAMPAIGN.validate_python(_declared(row)))
+            campaigns.append(CAMPAIGN.validate_python(_declared(row)))
         except ValidationError as error:
             faults += faults_of(error, f"row {number}")
     if faults:
@@ -65,24 +63,7 @@ def moments_of_frame(frame: pd.DataFrame, default: datetime) -> list[datetime]:
     """The moment each row asks about: its own `at`, else the default."""
     if "at" not in frame.columns:
         return [default] * len(frame)
-    return [default if _missing(at) else moment_of(at) for at in frame["at"]]
-
-
-def moment_of(at: Any) -> datetime:
-    """A moment from ISO text or a timestamp.
-
-    Raises
-    ------
-    BadInput
-        When it is no time, or has no offset.
-    """
-    try:
-        moment = _MOMENT.validate_python(at)
-    except ValidationError as error:
-        raise BadInput("at", str(at), "must be an ISO 8601 time with an offset") from error
-    if moment.utcoffset() is None:
-        raise BadInput("at", str(at), "must be an ISO 8601 time with an offset")
-    return moment
+    return [default if _missing(at) else moment_of(str(at)) for at in frame["at"]]
 
 
 def _declared(row: Mapping[Any, Any]) -> dict[str, Any]:

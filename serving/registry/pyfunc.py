@@ -9,8 +9,9 @@ import mlflow
 import pandas as pd
 
 from features.records import Campaign
+from serving.api.bodies import moment_of
 from serving.model import Bundle, Prediction
-from serving.registry.frames import campaigns_of_frame, moment_of, moments_of_frame
+from serving.registry.frames import campaigns_of_frame, moments_of_frame
 from serving.registry.signature import OUTPUT, TEXT
 
 

@@ -1,0 +1,153 @@
+"""Commands that serve: start the services, submit campaigns, ask about them.
+
+A command imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+PANEL = "Serve"
+
+
+class Only(StrEnum):
+    """The services by name."""
+
+    PRIORITY = "priority"
+    SCHEDULER = "scheduler"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="Campaigns as a JSON object, an array, or one a line; - for standard input."),
+]
+
+
+@app.command(rich_help_panel=PANEL)
+def serve(
+    only: Annotated[Only | None, typer.Option(help="Serve this one alone, in this process.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind to; loopback only.")] = None,
+    priority_port: Annotated[int | None, typer.Option(help="Port of the prediction API.")] = None,
+    scheduler_port: Annotated[int | None, typer.Option(help="Port of the queue API.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Tasks run at once.")] = None,
+    tied: Annotated[bool, typer.Option(hidden=True, help="End when standard input does.")] = False,
+) -> None:
+    """Serve predictions and the queue with its workers, until interrupted."""
+    from serving.serve import Service, serve_both, serve_one, url_of
+    from serving.settings import Settings
+
+    settings = Settings.read(host=host, priority_port=priority_port, scheduler_port=scheduler_port, workers=workers)
+    if only is not None:
+        from serving.wiring import check
+
+        check(settings)
+        serve_one(Service(only), settings, tied=tied)
+        return
+
+    def tell() -> None:
+        typer.echo(f"Predictions: {url_of(Service.PRIORITY, settings)}  (documentation at /docs.json)")
+        typer.echo(f"Queue:       {url_of(Service.SCHEDULER, settings)}  (documentation at /openapi.json)")
+        typer.echo("Ctrl-C ends both.")
+
+    serve_both(settings, tell)
+
+
+@app.command(rich_help_panel=PANEL)
+def submit(file: File, as_json: AsJson = False) -> None:
+    """Submit campaigns with their tasks; submitting the same again changes nothing."""
+    from serving.client import QueueClient
+    from serving.files import campaign_of, submissions_of
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.terminal import document, places_table, show
+
+    submissions = submissions_of(file)
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        places = [client.submit(campaign_of(each), each.tasks) for each in submissions]
+    show(document({"campaigns": places}) if as_json else places_table(places))
+
+
+@app.command(rich_help_panel=PANEL)
+def queue(
+    limit: Annotated[int, typer.Option(help="How many campaigns to show.")] = 30,
+    account: Annotated[str | None, typer.Option(help="Only this account's.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show waiting and running campaigns in the order work would start."""
+    from serving.client import QueueClient
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.terminal import document, queue_table, show
+
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        found = client.queue(limit=limit, account=account, state=state)
+    show(document(found) if as_json else queue_table(found))
+
+
+@app.command(rich_help_panel=PANEL)
+def why(
+    campaign_id: Annotated[str, typer.Argument(metavar="ID", help="The campaign.")], as_json: AsJson = False
+) -> None:
+    """Say why a campaign is not running, its position, and when it will be done."""
+    from serving.client import QueueClient
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.terminal import document, show, why_sentence
+
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        place = client.why(campaign_id)
+    show(document(place) if as_json else why_sentence(place))
+
+
+@app.command(rich_help_panel=PANEL)
+def predict(
+    file: File,
+    at: Annotated[
+        str | None, typer.Option(help="The moment asked about, ISO 8601 with offset; now by default.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each feature adds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score campaigns, whether submitted or not."""
+    import asyncio
+
+    from serving.api.answers import Explanations, Predictions
+    from serving.api.bodies import moment_of
+    from serving.client import PriorityClient
+    from serving.files import campaign_of, submissions_of
+    from serving.settings import Settings
+    from serving.terminal import document, predictions_table, show
+
+    campaigns = [campaign_of(each) for each in submissions_of(file)]
+    moment = None if at is None else moment_of(at)
+
+    async def ask() -> Predictions | Explanations:
+        async with PriorityClient(Settings.read().priority_url) as client:
+            return await (client.explain(campaigns, moment) if explain else client.predict(campaigns, moment))
+
+    answers = asyncio.run(ask())
+    show(document(answers) if as_json else predictions_table(answers))
+
+
+def run() -> None:
+    """Run a command by itself; a failure is one sentence on standard error and a named exit code."""
+    from serving.errors import PrecedenceError
+
+    try:
+        app()
+    except PrecedenceError as error:
+        typer.echo(f"precedence: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,215 @@
+"""Runs the services: one in this process, or each in a process of its own under a parent that ends with them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from enum import StrEnum
+
+import httpx
+
+from serving.errors import ServiceEnded, ServiceUnreachable, SettingInvalid
+from serving.logs import log_to_stderr
+from serving.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_S, STOP_S = 120.0, 20.0
+"""How long services may take to answer first, and to end when asked."""
+
+
+class Service(StrEnum):
+    """The services by the names of the command line."""
+
+    PRIORITY = "priority"
+    SCHEDULER = "scheduler"
+
+
+def port_of(service: Service, settings: Settings) -> int:
+    """The port a service listens on."""
+    return settings.priority_port if service is Service.PRIORITY else settings.scheduler_port
+
+
+def url_of(service: Service, settings: Settings) -> str:
+    """Where a service answers."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port_of(service, settings)}"
+
+
+def tied_command(service: Service) -> list[str]:
+    """The command that serves one service until its standard input ends."""
+    return [sys.executable, "-m", "serving.cli", "serve", "--only", service, "--tied"]
+
+
+def serve_one(service: Service, settings: Settings, *, tied: bool) -> None:
+    """Serve in this process until it is told to end. A single process: killing it leaves nothing behind.
+
+    Parameters
+    ----------
+    tied : end also when standard input ends, as it does when the parent is gone.
+
+    Raises
+    ------
+    SettingInvalid
+        When something listens on its port already.
+    """
+    listener = _listener(service, settings)
+    os.environ.update(settings.environment())
+    with tempfile.TemporaryDirectory(prefix="precedence-metrics-") as metrics:
+        # BentoML's services would otherwise share a directory for their metrics, and empty it at every start.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        if service is Service.PRIORITY and settings.priority_workers > 1:
+            _serve_with_workers(settings, listener, tied=tied)
+        else:
+            if tied:
+                threading.Thread(target=_end_with_parent, daemon=True).start()
+            _serve_here(service, listener)
+
+
+def serve_both(settings: Settings, ready: Callable[[], None]) -> None:
+    """Serve each in a process of its own, call `ready` once both answer, and end both when either or this one ends.
+
+    Raises
+    ------
+    SettingInvalid
+        When something listens on a port already.
+    ServiceEnded, ServiceUnreachable
+        When one ends by itself, or does not come up in time.
+    """
+    for service in Service:
+        _listener(service, settings).close()
+    with _stopped_by_signals() as stopping, ExitStack() as started:
+        children = {service: started.enter_context(_child(service, settings)) for service in Service}
+        _wait(
+            lambda: all(answers(url_of(service, settings)) for service in Service),
+            children,
+            settings,
+            stopping,
+            START_S,
+        )
+        if not stopping.is_set():
+            ready()
+        _wait(lambda: False, children, settings, stopping, None)
+
+
+def _listener(service: Service, settings: Settings) -> socket.socket:
+    port = port_of(service, settings)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingInvalid(f"{service}_port", port, f"must be a port that is free ({error.strerror})") from error
+    return listener
+
+
+def _serve_here(service: Service, listener: socket.socket) -> None:
+    # Imported here: it takes seconds, and a parent process needs none of it.
+    import uvicorn  # noqa: PLC0415
+
+    from serving.service import application  # noqa: PLC0415
+
+    log_to_stderr()
+    config = uvicorn.Config(
+        application(service),
+        log_config=None,
+        access_log=False,  # BentoML keeps its own
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    # uvicorn ends on a signal and then raises it again; what is open here is to be closed first.
+    with closing(listener), _stopped_by_signals():
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _serve_with_workers(settings: Settings, listener: socket.socket, *, tied: bool) -> None:
+    """Let BentoML's own server keep several workers; it takes the port itself."""
+    listener.close()
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Priority"]
+    address = ["--host", settings.host, "--port", str(settings.priority_port)]
+    with tempfile.TemporaryDirectory(prefix="precedence-bentoml-") as home:
+        workers = f"services.Priority.workers={settings.priority_workers}"
+        environment = {**os.environ, "BENTOML_HOME": home, "BENTOML_CONFIG_OPTIONS": workers}
+        with _stopped_by_signals() as stopping, _process([*command, *address], environment) as server:
+            if tied:
+                threading.Thread(target=_end_with_parent, daemon=True).start()
+            while server.poll() is None and not stopping.wait(0.2):
+                pass
+
+
+def _end_with_parent() -> None:
+    """Ask this process to end when whoever holds the other end of its standard input does."""
+    with suppress(OSError, ValueError):
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _child(service: Service, settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    with _process(tied_command(service), {**os.environ, **settings.environment()}, stdin=subprocess.PIPE) as child:
+        yield child
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], environment: dict[str, str], stdin: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is gone when the context ends, killed if it does not end when asked."""
+    process = subprocess.Popen(command, env=environment, stdin=stdin)  # noqa: S603 - our own command
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, instead of ending this process half-way."""
+    stopping = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(
+    until: Callable[[], bool],
+    children: dict[Service, subprocess.Popen[bytes]],
+    settings: Settings,
+    stopping: threading.Event,
+    deadline_s: float | None,
+) -> None:
+    ends = None if deadline_s is None else time.monotonic() + deadline_s
+    while not stopping.wait(0.1) and not until():
+        for service, child in children.items():
+            if child.poll() is not None:
+                raise ServiceEnded(service, child.returncode)
+        if ends is not None and time.monotonic() > ends:
+            raise ServiceUnreachable(settings.priority_url, f"the services did not answer within {deadline_s:g} s")
+
+
+def answers(url: str) -> bool:
+    """Whether a service is ready at this address."""
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
