@@ -1,0 +1,211 @@
+"""The command line of the whole project: `precedence`.
+
+A command reads the settings, calls one function and shows what came of it. What a command needs is imported when
+it runs, so that `precedence --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from serving.cli import app as serving_commands
+from serving.errors import BadInput, ExitCode, PrecedenceError
+
+app = typer.Typer(
+    name="precedence",
+    help="Learns what delay costs each marketing campaign, and runs the work in that order.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    add_completion=False,
+)
+matrix_commands = typer.Typer(help="The hand-weighted Campaign Prioritization Matrix.", no_args_is_help=True)
+app.add_typer(serving_commands)
+app.add_typer(matrix_commands, name="matrix", rich_help_panel="Learn")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+
+FIRST_WEEK, LAST_WEEK = 24, 52
+"""Weeks that may be held out: enough to learn and to tune from before the first, whole weeks to the last."""
+
+_INTERRUPTED = 130
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start from nothing: forget the demo's earlier state.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The whole loop in minutes: train, serve a week of real campaigns through a crash, count, and learn again."""
+    from serving.clock import SystemClock
+    from serving.settings import Settings
+    from training import console
+    from training.demo import run_demo, told
+
+    with console.progress_bar("Demo") as progress:
+        result = run_demo(Settings.read(), SystemClock().now(), fresh=fresh, progress=progress)
+    if as_json:
+        console.show_document(result.document())
+    else:
+        console.show(*told(result))
+    if not result.lived.durability.holds:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command(rich_help_panel="Learn")
+def train(as_json: AsJson = False) -> None:
+    """Train on a year of real campaigns, test on its last weeks, and name the champion.
+
+    The run with its parameters, metrics, pictures and model goes to MLflow (PRECEDENCE_TRACKING_URI). The model
+    becomes champion if it is no worse than the expert rule, and no worse than the champion there is.
+    """
+    from serving.clock import SystemClock
+    from serving.settings import Settings
+    from training import console, pipeline
+
+    settings = Settings.read()
+    with console.progress_bar("Training") as progress:
+        result = pipeline.train(settings, SystemClock().now(), progress)
+    if as_json:
+        console.show_document(result.document())
+        return
+    tested = result.backtest
+    console.show(
+        console.metrics_table(tested.metrics, tested.weeks),
+        "",
+        console.results_table(tested.results, tested.weeks),
+        "",
+        console.verdict_line(result.registered.version, result.verdict),
+        f"Pictures: {settings.home / 'pictures'}",
+    )
+
+
+@app.command(rich_help_panel="Learn")
+def backtest(
+    weeks: Annotated[str, typer.Option(help="Held-out weeks, from-to, 24 to 52.")] = "44-52",
+    load: Annotated[float, typer.Option(help="The week's work as a share of capacity (4 workers x 72 h).")] = 1.0,
+    replicates: Annotated[int, typer.Option(help="How often each week is played.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Play held-out weeks under every way to work: Precedence, expert rule, matrix, FIFO, and a clairvoyant bound.
+
+    Models learn from the weeks before, and nothing is registered. Campaigns and revenue are real; workers and
+    processing times are simulated.
+    """
+    chosen = _weeks(weeks)
+    if not 0 < load <= 10:
+        raise BadInput("load", load, "above 0 and at most 10")
+    if not 1 <= replicates <= 1000:
+        raise BadInput("replicates", replicates, "from 1 to 1000")
+
+    from training import console
+    from training.backtest import Setting
+    from training.datasets.complete_journey import complete_journey
+    from training.learning import Lessons
+    from training.pipeline import backtested
+    from training.progress import part
+
+    with console.progress_bar("Backtest") as progress:
+        journey = complete_journey(progress=part(progress, 0.0, 0.3))
+        progress("computing features", 0.3)
+        setting = Setting(load=load, replicates=replicates)
+        result = backtested(journey, Lessons.of(journey.history), chosen, setting, part(progress, 0.4, 1.0))
+    if as_json:
+        console.show_document(result.document())
+        return
+    console.show(
+        console.metrics_table(result.metrics, result.weeks), "", console.results_table(result.results, result.weeks)
+    )
+
+
+@app.command(rich_help_panel="Learn")
+def retrain(as_json: AsJson = False) -> None:
+    """Train a challenger on the outcome log and the history before it; promote it if it is no worse.
+
+    Challenger and champion are judged on weeks that neither of them learned from.
+    """
+    from serving.clock import SystemClock
+    from serving.settings import Settings
+    from training import console
+    from training.retrain import retrain as learn_again
+
+    with console.progress_bar("Retraining") as progress:
+        result = learn_again(Settings.read(), SystemClock().now(), progress)
+    if as_json:
+        console.show_document(result.document())
+        return
+    console.show(
+        f"Learned from {result.logged} logged campaigns, {result.late} of which went live late.",
+        console.verdict_line(result.registered.version, result.verdict),
+    )
+
+
+@app.command(rich_help_panel="Learn")
+def promote(
+    version: Annotated[str, typer.Argument(help="Version in the registry, such as 2.")], as_json: AsJson = False
+) -> None:
+    """Judge a registered version against the champion again, and promote it if it is no worse."""
+    from serving.settings import Settings
+    from training import console
+    from training.trial import promote as judge
+
+    with console.progress_bar("Judging") as progress:
+        verdict = judge(Settings.read(), version, progress)
+    if as_json:
+        result = {"model_version": version, "promoted": verdict.promoted, "reason": verdict.reason}
+        console.show_document({**result, "figures": verdict.figures})
+        return
+    console.show(console.verdict_line(version, verdict))
+
+
+@matrix_commands.command("show")
+def matrix_show(as_json: AsJson = False) -> None:
+    """The weights of each campaign kind, as they are in force (PRECEDENCE_MATRIX_FILE, or built in)."""
+    from serving.settings import Settings
+    from serving.wiring import matrix
+    from training import console
+
+    weights = {kind: [float(w) for w in row] for kind, row in matrix(Settings.read()).weights.items()}
+    if as_json:
+        console.show_document(console.matrix_document(weights))
+        return
+    console.show(console.matrix_table(weights))
+
+
+def run() -> None:
+    """Run a command: results to standard output, one sentence to standard error when something is wrong."""
+    try:
+        app()
+    except PrecedenceError as error:
+        _end(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("features", "serving", "training"):
+            raise
+        _end(f"{error.name} is not installed: install precedence with its extra 'train'", ExitCode.FAILED)
+    except KeyboardInterrupt:
+        _end("interrupted", _INTERRUPTED)
+
+
+def _end(sentence: str, code: int) -> None:
+    print(f"precedence: {sentence}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _weeks(text: str) -> range:
+    first, _, last = text.partition("-")
+    allowed = f"a week or from-to within {FIRST_WEEK} to {LAST_WEEK}, such as 44-52"
+    if not first.isdecimal() or (last and not last.isdecimal()):
+        raise BadInput("weeks", text, allowed)
+    weeks = range(int(first), int(last or first) + 1)
+    if not weeks or weeks[0] < FIRST_WEEK or weeks[-1] > LAST_WEEK:
+        raise BadInput("weeks", text, allowed)
+    return weeks
+
+
+if __name__ == "__main__":
+    run()
