@@ -1,0 +1,176 @@
+"""The commands as a person types them: services come up together, answer, and are gone when told to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.servers import ROOT, eventually, free_port, is_ready, process
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+COMMAND = [sys.executable, "-m", "serving.cli"]
+CAMPAIGN = {
+    "account": "shoes",
+    "kind": "flash_sale",
+    "channel": "mail",
+    "released_at": "2020-01-01T00:00:00Z",
+    "ends_at": "2099-01-01T00:00:00Z",
+    "work_units": 100,
+    "urgency": 0.9,
+    "tasks": [{"task_id": "send", "handler": "simulate", "units": 100, "payload": {"slot_hours": 0.001}}],
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        "PRECEDENCE_HOME": str(tmp_path_factory.mktemp("cli") / "home"),
+        "PRECEDENCE_PRIORITY_PORT": str(free_port()),
+        "PRECEDENCE_SCHEDULER_PORT": str(free_port()),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.fixture(scope="module")
+def served(settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    log = Path(settings["PRECEDENCE_HOME"]).parent / "serve.log"
+    with process([*COMMAND, "serve"], log, settings) as running:
+        eventually(lambda: running.poll() is not None or "Ctrl-C ends both" in log.read_text(), "both services answer")
+        assert running.poll() is None, log.read_text()
+        run(settings, "submit", "-", sent=json.dumps({**CAMPAIGN, "campaign_id": "first"}))
+        yield running
+
+
+def run(settings: dict[str, str], *arguments: str, sent: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**os.environ, **settings, **more},
+        input=sent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def descendants(pid: int) -> set[int]:
+    """Processes of this machine that a process started, and those that they did."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found: set[int] = set()
+    while fresh := {child for child, parent in parents.items() if parent in {pid, *found}} - found:
+        found |= fresh
+    return found
+
+
+@pytest.mark.usefixtures("served")
+def test_campaigns_are_submitted_from_a_file_and_listed(settings, tmp_path) -> None:
+    lines = [json.dumps({**CAMPAIGN, "campaign_id": name}) for name in ("first", "second")]
+    (tmp_path / "campaigns.jsonl").write_text("\n".join(lines))
+    submitted = run(settings, "submit", str(tmp_path / "campaigns.jsonl"), "--json")
+    assert submitted.returncode == 0, submitted.stderr
+    assert [place["campaign_id"] for place in json.loads(submitted.stdout)["campaigns"]] == ["first", "second"]
+    again = run(settings, "submit", "-", sent=json.dumps({**CAMPAIGN, "campaign_id": "first"}))
+    assert again.returncode == 0, again.stderr
+    assert "first" in again.stdout
+    queue = run(settings, "queue", "--json")
+    assert queue.returncode == 0
+    assert json.loads(queue.stdout)["slots"] == 4
+
+
+@pytest.mark.usefixtures("served")
+def test_why_answers_in_a_sentence_or_in_json(settings) -> None:
+    later = {**CAMPAIGN, "campaign_id": "later", "released_at": "2098-01-01T00:00:00Z"}
+    assert run(settings, "submit", "-", sent=json.dumps(later)).returncode == 0
+    told = run(settings, "why", "later")
+    assert "later is waiting: its work may not start before 2098-01-01 00:00" in told.stdout
+    assert json.loads(run(settings, "why", "later", "--json").stdout)["why"]["reason"] == "not_released"
+
+
+@pytest.mark.usefixtures("served")
+def test_predictions_are_shown_with_and_without_reasons(settings) -> None:
+    sent = json.dumps([{**CAMPAIGN, "campaign_id": "asked"}])
+    answer = run(settings, "predict", "-", "--at", "2026-01-05T00:00:00Z", "--json", sent=sent)
+    [prediction] = json.loads(answer.stdout)["predictions"]
+    assert prediction["campaign_id"] == "asked"
+    assert "no champion" in prediction["fallback"]
+    assert "urgency" in run(settings, "predict", "-", "--explain", sent=sent).stdout
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("arguments", "sent", "code", "says"),
+    [
+        (["why", "nobody"], "", 4, "no campaign 'nobody' was submitted"),
+        (["submit", "-"], "{", 3, "must be JSON"),
+        (["submit", "-"], '{"campaign_id": "x"}', 3, "account is None: is required"),
+        (["submit", "-"], '{"campaign_id": "x"}\n{"campaign_id": 3}\n', 3, "- line 2: campaign_id is 3"),
+        (["submit", "nowhere.json"], "", 3, "FILE is 'nowhere.json': must be a file that can be read"),
+        (["submit", "-"], json.dumps({**CAMPAIGN, "campaign_id": "first", "work_units": 7}), 5, "other content"),
+        (["predict", "-", "--at", "2026-01-05"], "[]", 3, "at is '2026-01-05': must be a time with an offset"),
+        (["queue", "--state", "asleep"], "", 3, "state is 'asleep'"),
+        (["serve", "--host", "192.0.2.7"], "", 9, "must be a loopback address"),
+        (["serve"], "", 9, "must be a port that is free"),
+    ],
+)
+def test_a_failing_command_says_one_sentence_and_ends_with_its_code(
+    settings, arguments: list[str], sent: str, code: int, says: str
+) -> None:
+    ended = run(settings, *arguments, sent=sent)
+    assert ended.returncode == code, ended.stderr
+    assert ended.stderr.startswith("precedence: ")
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_without_services_a_command_says_how_to_start_them(settings) -> None:
+    ended = run(settings, "queue", PRECEDENCE_SCHEDULER_PORT=str(free_port()))
+    assert ended.returncode == 6
+    assert "start it with 'precedence serve'" in ended.stderr
+
+
+def test_wrong_settings_of_a_service_end_the_command_with_their_code(settings) -> None:
+    ports = {"PRECEDENCE_PRIORITY_PORT": str(free_port()), "PRECEDENCE_SCHEDULER_PORT": str(free_port())}
+    ended = run(settings, "serve", **ports, PRECEDENCE_HANDLERS="mail=shop.nowhere:send")
+    assert ended.returncode == 9
+    assert "setting handlers.mail is 'shop.nowhere:send': cannot be imported" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_the_command_ends(settings, tmp_path: Path, number: signal.Signals) -> None:
+    ports = {"PRECEDENCE_PRIORITY_PORT": str(free_port()), "PRECEDENCE_SCHEDULER_PORT": str(free_port())}
+    log = tmp_path / "serve.log"
+    with process([*COMMAND, "serve"], log, {**settings, **ports, "PRECEDENCE_HOME": str(tmp_path)}) as running:
+        eventually(lambda: "Ctrl-C ends both" in log.read_text(), "both services answer")
+        children = descendants(running.pid)
+        assert len(children) == 2
+        running.send_signal(number)
+        assert running.wait(60) == (0 if number is not signal.SIGKILL else -signal.SIGKILL)
+        eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the children are gone", 30)
+    assert "Traceback" not in log.read_text()
+
+
+def test_several_workers_answer_the_prediction_api(settings, tmp_path: Path) -> None:
+    port = free_port()
+    more = {"PRECEDENCE_PRIORITY_PORT": str(port), "PRECEDENCE_PRIORITY_WORKERS": "2", "PRECEDENCE_HOME": str(tmp_path)}
+    with process([*COMMAND, "serve", "--only", "priority"], tmp_path / "log", {**settings, **more}) as running:
+        eventually(lambda: is_ready(f"http://127.0.0.1:{port}"), "the prediction API answers")
+        children = descendants(running.pid)
+        running.terminate()
+        assert running.wait(60) == 0
+        eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the workers are gone", 30)
