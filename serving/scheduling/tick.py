@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _LOCK = "scheduler"
 _MOST_ASKED = 1_000
 """Campaigns one step asks the model about; the next step asks about the others."""
+_SOONER = 30
+"""How many times as often a model is asked again when it was the matrix that answered."""
 _HORIZON_H = 12.0
 """Only until the first forecast brings its own."""
 
@@ -141,7 +143,7 @@ class Tick:
         """Live campaigns, after asking about those never estimated, changed since, or estimated long ago."""
         at = self._clock.now()
         standings = self._store.live(at)
-        stale = [s for s in standings if s.estimated_at is None or at - s.estimated_at >= self._refresh]
+        stale = [s for s in standings if s.estimated_at is None or at - s.estimated_at >= self._good_for(s)]
         stale.sort(key=lambda s: s.estimated_at is not None)  # the never estimated first: they cannot start without
         asked = stale[:_MOST_ASKED]
         if not asked and self._knows_scale:
@@ -154,6 +156,10 @@ class Tick:
         if len(stale) > len(asked):
             self._wake.set()
         return self._store.live(self._clock.now())
+
+    def _good_for(self, standing: Standing) -> timedelta:
+        """How long an estimate is relied on: the matrix only stands in, and for as short as can be."""
+        return self._refresh / _SOONER if standing.source == "matrix" else self._refresh
 
     def _scores(self, asked: Sequence[Standing], forecast: Forecast, at: datetime) -> list[float | None]:
         estimated = [replace(s, estimate=e) for s, e in zip(asked, forecast.estimates, strict=True)]

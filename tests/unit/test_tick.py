@@ -190,6 +190,17 @@ async def test_without_dollars_the_whole_queue_goes_by_the_matrix():
 
 
 @story
+async def test_a_model_that_comes_back_soon_takes_over_from_the_matrix():
+    floor = Floor(dollars=False)
+    floor.submit("later", released_at=after(hours=5), planned_revenue=100.0)
+    await floor.step()
+    assert floor.standing("later").source == "matrix"
+    floor.predictor.dollars = True
+    await floor.pass_hours(0.125)
+    assert floor.standing("later").source == "champion"
+
+
+@story
 async def test_every_start_and_every_yield_is_logged_with_its_grounds():
     floor = Floor()
     floor.submit("bulk", hours=4, chunks=8, planned_revenue=10.0)
