@@ -1,0 +1,46 @@
+"""The base of every error: its sentence, its facts, and how HTTP and the command line tell it."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+class ExitCode(IntEnum):
+    """How a command ends; 2 is left to the command line parser (wrong usage)."""
+
+    FAILED = 1
+    BAD_INPUT = 3
+    UNKNOWN = 4
+    CONFLICT = 5
+    UNREACHABLE = 6
+    UNUSABLE_MODEL = 7
+    NOTHING_TO_LEARN = 8
+    WRONG_SETTING = 9
+
+
+class PrecedenceError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Attributes
+    ----------
+    fields : the facts of the case, which a problem response repeats.
+    status : HTTP status; exit_code : of a command; title : the kind of error in a few words.
+    """
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    exit_code: ExitCode = ExitCode.FAILED
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
+def problem(error: PrecedenceError) -> dict[str, Any]:
+    """The RFC 9457 problem document of an error: type, title, status, detail and its fields."""
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    own = {"type": f"urn:precedence:{kind}", "title": error.title, "status": int(error.status), "detail": str(error)}
+    return {**error.fields, **own}

@@ -1,0 +1,80 @@
+"""A model cannot be used, found or made."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from serving.errors.base import ExitCode, PrecedenceError
+
+
+class BundleCorrupt(PrecedenceError):
+    """A file of a model bundle is missing, unreadable or not the one that was saved."""
+
+    exit_code = ExitCode.UNUSABLE_MODEL
+    title = "The model bundle is corrupt"
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(
+            f"bundle file {file} {reason}: download the bundle again, or train and register a new one",
+            file=file,
+            reason=reason,
+        )
+
+
+class ContractMismatch(PrecedenceError):
+    """The model was trained on other feature definitions than this build computes."""
+
+    exit_code = ExitCode.UNUSABLE_MODEL
+    title = "The model expects other features"
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(
+            f"model expects feature contract {expected}, this build computes {found}:"
+            " retrain, or deploy the build that trained it",
+            expected=expected,
+            found=found,
+        )
+
+
+class NoChampion(PrecedenceError):
+    """The registry answers, but holds no model under the champion's alias."""
+
+    exit_code = ExitCode.UNUSABLE_MODEL
+    title = "No champion"
+
+    def __init__(self, name: str, alias: str, uri: str) -> None:
+        super().__init__(
+            f"no champion: registry {uri} has no {name!r} with alias {alias!r}: train one with 'precedence train'",
+            name=name,
+            alias=alias,
+            uri=uri,
+        )
+
+
+class RegistryUnreachable(PrecedenceError):
+    """The model registry does not answer."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    exit_code = ExitCode.UNREACHABLE
+    title = "The model registry is unreachable"
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(
+            f"model registry {uri} is unreachable ({reason}): start it, or set PRECEDENCE_TRACKING_URI",
+            uri=uri,
+            reason=reason,
+        )
+
+
+class HistoryEmpty(PrecedenceError):
+    """There is nothing to learn from."""
+
+    exit_code = ExitCode.NOTHING_TO_LEARN
+    title = "The history is empty"
+
+    def __init__(self, source: str, lacking: str) -> None:
+        super().__init__(
+            f"history {source} is empty: it holds no {lacking}; bring campaigns with KPIs, or let some finish first",
+            source=source,
+            lacking=lacking,
+        )
