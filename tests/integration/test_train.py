@@ -163,6 +163,7 @@ def test_mlflow_keeps_parameters_metrics_data_pictures_and_signature(trained: Tr
     version = client.get_model_version_by_alias("campaign-priority", "champion")
     assert str(version.version) == trained.said["model_version"]
     assert version.tags["verdict"] == trained.said["reason"]
+    mlflow.set_tracking_uri(trained.settings.tracking_uri)
     kept = mlflow.models.get_model_info("models:/campaign-priority@champion")
     assert kept.signature.inputs.input_names()[0] == "campaign_id"
     assert kept.saved_input_example_info is not None
