@@ -41,15 +41,14 @@ def is_ready(url: str) -> bool:
 
 
 @contextmanager
-def served(service: str, log: Path, **settings: object) -> Iterator[str]:
-    """A service in a process of its own; yields its URL."""
-    port = settings["priority_port" if service == "Priority" else "scheduler_port"]
-    arguments = ["serve", f"serving.service:{service}", "--host", "127.0.0.1", "--port", str(port)]
-    with process(
-        [sys.executable, "-m", "bentoml", *arguments],
-        log,
-        {f"PRECEDENCE_{name.upper()}": str(value) for name, value in settings.items()},
-    ) as running:
+def served(service: str, log: Path, *, by_bentoml: bool = False, **settings: object) -> Iterator[str]:
+    """The service `priority` or `scheduler` in a process of its own; yields its URL."""
+    port = settings[f"{service}_port"]
+    command = ["serving.cli", "serve", "--only", service]
+    if by_bentoml:
+        command = ["bentoml", "serve", f"serving.service:{service.title()}", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {f"PRECEDENCE_{name.upper()}": str(value) for name, value in settings.items()}
+    with process([sys.executable, "-m", *command], log, environment) as running:
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: running.poll() is not None or is_ready(url), f"{service} ready")
         assert running.poll() is None, log.read_text()

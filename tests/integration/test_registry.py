@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 
 from features.records import ValueShape
+from serving import wiring
 from serving.errors import BadInput, BundleCorrupt, ContractMismatch, NoChampion, RegistryUnreachable
 from serving.model import Bundle
 from serving.registry import campaigns_of_frame, champion, frame_of
+from serving.settings import Settings
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.integration.registries import registered
 from tests.worlds import campaign, small_world
@@ -135,6 +137,14 @@ def test_a_registry_nobody_answers_for_is_unreachable(tmp_path: Path) -> None:
         uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(RegistryUnreachable, match=f"model registry {uri} is unreachable"):
             champion(uri, cache_dir=tmp_path)
+
+
+def test_a_service_without_its_registry_starts_with_the_matrix_and_says_why(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        [answer] = wiring.model(Settings.read(tracking_uri=uri, home=tmp_path)).predict(ASKED[:1], AT)
+    assert answer.fallback.startswith(f"model registry {uri} is unreachable")
 
 
 def test_a_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:

@@ -11,13 +11,17 @@ import httpx
 import pytest
 
 from features.records import Kpi, Metric, Signal, Task
+from serving import wiring
+from serving.api.queue import queue_app
 from serving.client import QueueClient
 from serving.errors import Refused
 from serving.model import Bundle
 from serving.scheduling.states import State
+from serving.settings import Settings
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.integration.registries import registered
 from tests.integration.servers import eventually, free_port, served
+from tests.listening import listening
 from tests.worlds import campaign, small_world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -56,13 +60,13 @@ def settings(bundle: Bundle, place: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def priority(settings: dict[str, object], place: Path) -> Iterator[str]:
-    with served("Priority", place / "priority.log", **settings) as url:
+    with served("priority", place / "priority.log", **settings) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def scheduler(settings: dict[str, object], place: Path, priority: str) -> Iterator[str]:  # noqa: ARG001 - it calls it
-    with served("Scheduler", place / "scheduler.log", **settings) as url:
+def scheduler(settings: dict[str, object], place: Path, priority: str) -> Iterator[str]:
+    with served("scheduler", place / "scheduler.log", **settings) as url:
         yield url
 
 
@@ -209,20 +213,21 @@ def test_an_unpicklable_content_type_is_read_as_json_all_the_same(priority: str)
     assert httpx.post(f"{priority}/predict", content=b"\x80\x04.", headers=headers).status_code == 400
 
 
-def test_without_a_champion_the_matrix_answers_and_orders_and_says_why(tmp_path: Path) -> None:
-    settings = {"home": tmp_path, "priority_port": free_port(), "scheduler_port": free_port()}
-    with served("Priority", tmp_path / "priority.log", **settings) as url:
+def test_run_by_bentoml_and_without_a_champion_the_matrix_answers_and_says_why(tmp_path: Path) -> None:
+    settings = {"home": tmp_path, "priority_port": free_port()}
+    with served("priority", tmp_path / "priority.log", by_bentoml=True, **settings) as url:
         answer = httpx.post(f"{url}/predict", json=body(*ASKED, at=AT.isoformat())).json()
         assert answer["model"] == {"name": "matrix", "version": None, "source": "matrix"}
         assert all("no champion" in p["fallback"] and 0 <= p["score"] <= 100 for p in answer["predictions"])
         assert "no champion" in httpx.get(f"{url}/model").json()["reason"]
+        assert httpx.get(f"{url}/metrics").status_code == 200
 
 
 def test_without_the_prediction_service_the_scheduler_ranks_by_the_matrix_and_says_why(tmp_path: Path) -> None:
-    settings = {"home": tmp_path, "priority_port": free_port(), "scheduler_port": free_port()}
-    with served("Scheduler", tmp_path / "scheduler.log", **settings) as url, QueueClient(url) as queue:
+    settings = Settings.read(home=tmp_path, priority_port=free_port())
+    with listening(queue_app(lambda: wiring.desk(settings))) as http, QueueClient(str(http.base_url)) as queue:
         placed = queue.submit(campaign("alone", **DAY, urgency=0.9), [task("alone")])
         assert (placed.source, placed.value) == ("matrix", None)
-        assert f"127.0.0.1:{settings['priority_port']}" in placed.fallback
+        assert settings.priority_url in placed.fallback
         assert placed.score is not None
         assert queue.queue().by_matrix
