@@ -187,6 +187,8 @@ def run() -> None:
         if (error.name or "").split(".")[0] in ("features", "serving", "training"):
             raise
         _end(f"{error.name} is not installed: install precedence with its extra 'train'", ExitCode.FAILED)
+    except OSError as error:  # a full disk, a file without permission: said with its name
+        _end(str(error), ExitCode.FAILED)
     except KeyboardInterrupt:
         _end("interrupted", _INTERRUPTED)
 

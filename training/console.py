@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 POLICIES = {
     "index": "Precedence",
     "expert": "expert rule",
-    "expert_vp": "expert rule, v/p",
+    "expert_vp": "expert, v/p",
     "matrix": "hand matrix",
     "spt": "shortest first",
     "fifo": "first come",
-    "clairvoyant": "clairvoyant bound",
+    "clairvoyant": "clairvoyant",
 }
 """Policies as people call them."""
 

@@ -90,7 +90,14 @@ def train(
     ----------
     now : when this happens, for the record; nothing learned depends on it.
     journey : the year, where it was read already.
+
+    Raises
+    ------
+    RegistryUnreachable
+        When MLflow does not answer; nothing has been learned yet then.
     """
+    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry.check()
     journey = journey or complete_journey(progress=part(progress, 0.0, 0.25))
     progress("computing features", 0.25)
     lessons = Lessons.of(journey.history)
@@ -99,7 +106,6 @@ def train(
     pictures = drawn(journey, lessons, backtest, settings.home / "pictures")
 
     progress("logging to MLflow", 0.65)
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
     registered = registry.register(
         Training(
             name="train",

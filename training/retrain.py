@@ -6,22 +6,17 @@ the outcome log, joined with the history before it -> a challenger that learned 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from features.curves import hours
-from features.records import Metric
 from features.schema import History, campaigns_of
-from serving import wiring
-from serving.errors import HistoryEmpty
-from serving.outcomes import history_of
 from serving.registry import champion
 from serving.settings import Settings
-from serving.stores.sql import SqlStore
 from training.backtest import Setting
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
+from training.datasets.outcome_log import log_end, outcome_log, settled
 from training.labels import labels
 from training.learning import TEST_WEEKS, Learned, Lessons, bundled, tuned
 from training.pipeline import EXAMPLE_ROWS, flat_metrics, scored
@@ -82,7 +77,9 @@ def retrain(
     NoChampion
         When there is nobody to challenge.
     """
-    log = logged(settings)
+    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry.check()
+    log = outcome_log(settings)
     incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
     journey = journey or complete_journey(progress=part(progress, 0.0, 0.3))
     first = first_unseen_week(log)
@@ -99,7 +96,6 @@ def retrain(
 
     progress("logging to MLflow", 0.8)
     late = int((labels(taught)["share"] < 1).sum())
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
     registered = registry.register(
         Training(
             name="retrain",
@@ -123,50 +119,7 @@ def retrain(
     return RetrainResult(registered, verdict, len(taught.campaigns), late, weeks, metrics)
 
 
-def logged(settings: Settings) -> History:
-    """What the service logged: finished campaigns with the moment they went live, and their results.
-
-    Raises
-    ------
-    HistoryEmpty
-        When there is no log, no finished campaign in it, or none that brought revenue.
-    """
-    local = settings.store_url.removeprefix("sqlite:///")
-    # Opening a database that is not there would make one.
-    if local != settings.store_url and not Path(local).is_file():
-        raise HistoryEmpty(settings.store_url, "outcome log")
-    store = SqlStore(settings.store_url)
-    try:
-        log = history_of(store, wiring.clock(settings, store).now())
-    finally:
-        store.close()
-    finished = set(log.campaigns.campaign_id)
-    if not finished:
-        raise HistoryEmpty(settings.store_url, "finished campaign")
-    if not (log.kpis.campaign_id.isin(finished) & (log.kpis.metric == Metric.REVENUE)).any():
-        raise HistoryEmpty(settings.store_url, "revenue of a finished campaign")
-    return log
-
-
-def log_end(log: History) -> datetime:
-    """The last moment the log knows anything of."""
-    end: datetime = log.kpis.known_at.max().to_pydatetime()
-    return end
-
-
 def first_unseen_week(log: History) -> int:
     """The first held-out week that began when the log had ended; the one after them all when none did."""
     end_h = hours(log_end(log))
     return next((week for week in TEST_WEEKS if hours(week_start(week)) >= end_h), TEST_WEEKS.stop)
-
-
-def settled(log: History, until: datetime) -> History:
-    """Only the campaigns whose results are complete by `until`; the others would teach what is not so."""
-    known = set(labels(log, until=until).campaign_id)
-    return History.of_tables(
-        {
-            table.name: rows[rows.campaign_id.isin(known)] if "campaign_id" in rows else rows
-            for table in fields(log)
-            for rows in [getattr(log, table.name)]
-        }
-    )

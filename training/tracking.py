@@ -71,6 +71,22 @@ class Registry:
     uri: str
     artifacts: Path
 
+    def check(self) -> None:
+        """Make sure that the registry answers, before the time is spent on what is to be registered.
+
+        Raises
+        ------
+        RegistryUnreachable
+            When it does not, with what it said.
+        """
+        try:
+            with _quiet_mlflow(self.uri) as mlflow:
+                mlflow.get_experiment_by_name(EXPERIMENT)
+        except Exception as error:  # MLflow passes on what its many stores raise: requests, SQLAlchemy, OS errors ...
+            if isinstance(error, RegistryUnreachable):
+                raise
+            raise RegistryUnreachable(self.uri, _first_line(error)) from error
+
     def register(self, training: Training) -> Registered:
         """Log a run with all it leaves behind, and register its bundle as the next version.
 
@@ -152,6 +168,8 @@ class Registry:
 def _quiet_mlflow(uri: str) -> Iterator[Any]:
     """MLflow pointed at `uri`, silent but for errors, which come out as ours."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # By itself MLflow would go on asking a server that is not there for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     local = uri.removeprefix("sqlite:///")
     if local != uri:
         Path(local).parent.mkdir(parents=True, exist_ok=True)
@@ -166,4 +184,8 @@ def _quiet_mlflow(uri: str) -> Iterator[Any]:
             warnings.simplefilter("ignore")
             yield mlflow
     except mlflow.exceptions.MlflowException as error:
-        raise RegistryUnreachable(uri, str(error).splitlines()[0][:200]) from error
+        raise RegistryUnreachable(uri, _first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -15,6 +15,7 @@ from serving.scheduling import policies
 from serving.settings import Settings
 from training.backtest import Contender, Outcomes, Setting, clairvoyant, contenders, of_bundle, play_weeks, played_weeks
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
+from training.datasets.outcome_log import joined_with_log
 from training.learning import TEST_WEEKS, Learned, Lessons, Tuning
 from training.progress import Progress, part, silent
 from training.promotion import Verdict, judged
@@ -96,7 +97,7 @@ def promote(settings: Settings, version: str, progress: Progress = silent) -> Ve
     incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
     journey = complete_journey(progress=part(progress, 0.0, 0.4))
     progress("computing features", 0.4)
-    features = Lessons.of(journey.history).features
+    features = Lessons.of(joined_with_log(journey.history, settings)).features
     verdict = trial(journey, features, newcomer, incumbent, TEST_WEEKS, progress=part(progress, 0.5, 1.0))
     registry.note(version, verdict)
     return verdict

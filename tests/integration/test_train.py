@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from features.schema import History, campaigns_of
-from serving.errors import HistoryEmpty, NoChampion
+from serving.errors import HistoryEmpty, NoChampion, RegistryUnreachable
 from serving.model import Bundle
 from serving.registry import champion, frame_of
 from serving.settings import Settings
@@ -23,6 +23,7 @@ from serving.stores.sql import SqlStore
 from tests.lived import live_through, results_after
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.learning import Learned, Lessons
+from training.pipeline import train
 from training.retrain import RetrainResult, retrain
 
 pytestmark = pytest.mark.integration
@@ -180,6 +181,15 @@ def test_promoting_a_version_that_is_not_there_names_those_that_are(trained: Tra
     assert finished.returncode == 3
     assert finished.stderr.startswith("precedence: version is '99': one of 1")
     assert len(finished.stderr.splitlines()) == 1
+
+
+def test_training_asks_for_its_registry_before_it_learns_anything(tmp_path: Path):
+    (tmp_path / "no.db").write_text("this is no database")
+    settings = Settings.read(home=tmp_path, tracking_uri=f"sqlite:///{tmp_path / 'no.db'}")
+    told: list[str] = []
+    with pytest.raises(RegistryUnreachable, match="file is not a database"):
+        train(settings, NOW, lambda stage, _: told.append(stage))
+    assert not told
 
 
 def test_retraining_judges_on_the_weeks_that_neither_has_seen(retrained: RetrainResult):
