@@ -157,6 +157,7 @@ def bundled(
         seconds_per_unit_prior=tuning.prior,
         matrix_dollars=matrix_dollars(lessons, until),
         metrics=dict(metrics),
+        by_targets=bool((lessons.until(until).features.targets > 0).all()),
     )
     return Bundle(learned.value.booster_, Snapshot.of(lessons.history, until), meta)
 

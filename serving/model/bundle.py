@@ -113,7 +113,8 @@ class Bundle:
         ]
 
     def _why_not(self, rows: Floats, at: datetime) -> list[Unanswerable]:
-        return fallback_reasons(rows, self.snapshot.age_h(at), self.snapshot_max_age_h)
+        age_h, by_targets = self.snapshot.age_h(at), self.meta.by_targets
+        return fallback_reasons(rows, age_h, self.snapshot_max_age_h, by_targets=by_targets)
 
     def _values(self, campaigns: Sequence[Campaign], rows: Floats, why_not: Sequence[Unanswerable]) -> Floats:
         """Dollars: from the trees, and from the matrix where they cannot answer."""

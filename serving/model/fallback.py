@@ -11,15 +11,26 @@ Unanswerable = str | None
 EVIDENCE = ("kind_campaigns", "seen_share", "target_baseline")
 """Features above zero once a campaign's kind ran before, or one of its targets did or earned anything."""
 
+NO_TARGETS = "it names no targets, and the model learned from campaigns that do; valued by the matrix"
 NOTHING_KNOWN = "nothing is known: neither its targets nor its kind were seen before; valued by the matrix"
 
 
-def fallback_reasons(features: Floats, snapshot_age_h: float, max_age_h: float | None) -> list[Unanswerable]:
-    """Per campaign (rows of `features`, columns in contract order) why the trees cannot answer, or None."""
+def fallback_reasons(
+    features: Floats, snapshot_age_h: float, max_age_h: float | None, *, by_targets: bool
+) -> list[Unanswerable]:
+    """Per campaign (rows of `features`, columns in contract order) why the trees cannot answer, or None.
+
+    `by_targets` when the model has only seen campaigns that name their targets: one without lies outside of all that
+    it learned.
+    """
     if max_age_h is not None and snapshot_age_h > max_age_h:
         stale = f"the feature snapshot is {snapshot_age_h:.0f} h old, more than {max_age_h:g} h; valued by the matrix"
         return [stale] * len(features)
     columns = [FEATURE_NAMES.index(name) for name in EVIDENCE]
     # Unknown is NaN, and NaN is not above zero.
     known = [row.any() for row in features[:, columns] > 0]
-    return [None if k else NOTHING_KNOWN for k in known]
+    targets = features[:, FEATURE_NAMES.index("targets")] > 0
+    return [
+        NOTHING_KNOWN if not k else NO_TARGETS if by_targets and not t else None
+        for k, t in zip(known, targets, strict=True)
+    ]

@@ -76,6 +76,7 @@ class Meta:
     horizon_h : hours; the index's mean lookahead.
     index_quantiles : rising reference indices ($ per slot-hour) of past contenders, for scores.
     training_window : first and last moment the training data cover.
+    by_targets : whether every campaign the model learned from named its targets.
     version : the registry's version, unknown until registered.
     """
 
@@ -90,6 +91,7 @@ class Meta:
     seconds_per_unit_prior: ProcessingPrior
     matrix_dollars: MatrixDollars
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
+    by_targets: bool = False
     version: str | None = None
 
     __pydantic_config__ = STRICT

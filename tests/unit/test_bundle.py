@@ -18,7 +18,7 @@ from serving import priority
 from serving.errors import BundleCorrupt, ContractMismatch
 from serving.model import Bundle, MatrixModel, ProcessingPrior
 from serving.model.explanation import EXPECTED_VALUE
-from serving.model.fallback import NOTHING_KNOWN
+from serving.model.fallback import NO_TARGETS, NOTHING_KNOWN
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.worlds import campaign, small_world
 
@@ -88,6 +88,13 @@ def test_a_campaign_nothing_is_known_about_is_valued_by_the_matrix_in_dollars(bu
     assert answer.fallback == NOTHING_KNOWN
     assert answer.value == pytest.approx(float(bundle.meta.matrix_dollars.of(points)[0]))
     assert answer.loss_per_hour is not None
+
+
+def test_a_campaign_without_targets_is_not_guessed_at_by_a_model_that_only_saw_some_with(bundle: Bundle) -> None:
+    [unlike] = replace(bundle, meta=replace(bundle.meta, by_targets=True)).predict([known(targets={})], AT)
+    assert unlike.fallback == NO_TARGETS
+    [alike] = bundle.predict([known(targets={})], AT)
+    assert alike.fallback is None
 
 
 def test_its_reasons_are_the_criteria_of_the_matrix(bundle: Bundle) -> None:

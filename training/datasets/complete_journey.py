@@ -199,6 +199,8 @@ def complete_journey(
     if outside := [week for week in chosen if week not in WEEKS]:
         raise ValueError(f"weeks {outside} are not in the data: it has weeks {WEEKS[0]} to {WEEKS[-1]}")
     with duckdb.connect(config={"threads": 2, "memory_limit": "600MB"}) as database:
+        # Its own bar would go to standard output, where only results belong.
+        database.execute("set enable_progress_bar = false")
         _read(database, chosen, progress)
         progress("building tables", 0.8)
         return _tables(database)
