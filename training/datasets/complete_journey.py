@@ -201,7 +201,13 @@ def complete_journey(
     with duckdb.connect(config={"threads": 2, "memory_limit": "600MB"}) as database:
         # Its own bar would go to standard output, where only results belong.
         database.execute("set enable_progress_bar = false")
-        _read(database, chosen, progress)
+        try:
+            _read(database, chosen, progress)
+        except RuntimeError as error:
+            # DuckDB takes Ctrl-C for itself, and reports it as any other error.
+            if "interrupted" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
         progress("building tables", 0.8)
         return _tables(database)
 
