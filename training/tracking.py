@@ -6,7 +6,6 @@ MLflow is imported when first needed: it takes seconds, and `--help` does not ne
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ import serving
 from features.records import Campaign
 from serving.errors import BadInput, RegistryUnreachable
 from serving.model import Bundle
-from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature
+from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature, teach_mlflow_manners
 from training.promotion import Verdict
 
 if TYPE_CHECKING:
@@ -167,9 +166,7 @@ class Registry:
 @contextmanager
 def _quiet_mlflow(uri: str) -> Iterator[Any]:
     """MLflow pointed at `uri`, silent but for errors, which come out as ours."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # By itself MLflow would go on asking a server that is not there for minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    teach_mlflow_manners()
     local = uri.removeprefix("sqlite:///")
     if local != uri:
         Path(local).parent.mkdir(parents=True, exist_ok=True)
