@@ -25,6 +25,8 @@ from serving.scheduling.work import Lease, Standing
 _HAIR_H = 1e-6
 """Nothing takes no time: hours below which predictions are not believed."""
 
+_LAST_H = hours(datetime.max.replace(tzinfo=UTC))
+"""Hours from the epoch to the last date there is."""
 
 _MOST_CHECKPOINTS = 2_000
 """Checkpoints an arrival estimate looks at: a fraction of a second, whatever is queued."""
@@ -235,7 +237,8 @@ def _free_at(standing: Standing, moment: datetime) -> float:
 
 
 def _moment(finished_h: float) -> datetime | None:
-    return datetime.fromtimestamp(0, UTC) + timedelta(hours=finished_h) if np.isfinite(finished_h) else None
+    """The date so many hours after the epoch; None past the last one there is, the year 9999."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(hours=finished_h) if finished_h < _LAST_H else None
 
 
 def _started(standing: Standing, tasks: int) -> Standing:

@@ -237,3 +237,14 @@ async def test_the_board_tells_position_reason_and_arrival_of_everyone():
     assert [hours_after_noon(etas[name].p50) for name in ("first", "second", "third")] == pytest.approx([1.0, 2.0, 3.0])
     assert etas["held"].p50 is None
     assert etas["third"].p90 > etas["third"].p50
+
+
+@story
+async def test_work_that_would_end_after_the_last_date_has_no_arrival_and_takes_nobody_elses():
+    floor = Floor(slots=2)
+    floor.submit("endless", hours=1e9)
+    floor.submit("brief")
+    await floor.step()
+    etas = floor.tick.board.etas
+    assert (etas["endless"].p50, etas["endless"].p90) == (None, None)
+    assert hours_after_noon(etas["brief"].p50) == pytest.approx(1.0)
