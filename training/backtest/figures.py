@@ -71,13 +71,13 @@ def results(outcomes: Outcomes, setting: Setting) -> list[PolicyResult]:
 def _result(
     name: str, outcome: Outcome, outcomes: Outcomes, setting: Setting, share: Share, beyond_expert: Share
 ) -> PolicyResult:
-    top = outcome.latency_h[:, outcomes.top_tenth]
+    top = outcome.latency_h[outcomes.top_tenth]
     return PolicyResult(
         policy=name,
         load=setting.load,
-        release="together",
+        release=setting.release.value,
         label="gross",
-        preemptive=False,
+        preemptive=setting.preemptive,
         share_of_gap=share.estimate,
         ci95=(share.low, share.high),
         value_usd=float(outcome.value.sum(axis=0).mean()),
