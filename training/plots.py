@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +93,16 @@ def calibration_picture(parts: pd.DataFrame, path: Path) -> Path:
     return _saved(figure, path, "Calibration", f"{parts.campaigns.sum():,} held-out campaigns, real revenue")
 
 
-def importance_picture(names: Sequence[str], gain: Floats, path: Path, most: int = 15) -> Path:
-    """The features that the trees gain most from, as shares of the whole gain."""
+def importance_picture(
+    names: Sequence[str],
+    gain: Floats,
+    path: Path,
+    most: int = 15,
+    *,
+    title: str = "What the value model looks at",
+    label: str = "share of the trees' gain, %",
+) -> Path:
+    """What matters most, as shares of the whole: the features that trees gain from, or whatever `label` says."""
     share = 100 * gain / max(gain.sum(), 1e-12)
     chosen = np.argsort(share)[-most:]
     figure = _figure(6.8, 0.9 + 0.29 * len(chosen))
@@ -105,9 +113,40 @@ def importance_picture(names: Sequence[str], gain: Floats, path: Path, most: int
     axes.set_yticks(np.arange(len(chosen)), [names[i] for i in chosen])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, share.max() * 1.1)
-    axes.set_xlabel("share of the trees' gain, %")
+    axes.set_xlabel(label)
     _tidy(axes, grid="x")
-    return _saved(figure, path, "What the value model looks at")
+    return _saved(figure, path, title)
+
+
+def history_picture(worth: Mapping[int, float], path: Path) -> Path:
+    """What each finished trial of a search was worth, by its number, and the best so far."""
+    figure = _figure(6.8, 3.8)
+    axes = figure.subplots()
+    numbers, shares = np.array(list(worth)), np.array(list(worth.values()))
+    axes.scatter(numbers, shares, s=26, color=THEIRS, label="trial")
+    axes.step(numbers, np.maximum.accumulate(shares), where="post", color=OURS, linewidth=1.8, label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel("share of the gap, validation weeks")
+    axes.legend(frameon=False, loc="lower right")
+    _tidy(axes, grid="y")
+    return _saved(figure, path, "Search for a recipe", _SIMULATED)
+
+
+def dependence_picture(curves: Mapping[str, tuple[Floats, Floats]], path: Path) -> Path:
+    """How the predicted value moves with one feature while the others stay: by feature, its values and mean dollars."""
+    figure = _figure(9.6, 2.7 * ((len(curves) + 2) // 3))
+    panels = figure.subplots((len(curves) + 2) // 3, 3, squeeze=False).ravel()
+    for axes, (name, (at, dollars)) in zip(panels, curves.items(), strict=False):
+        axes.plot(at, dollars, color=OURS, linewidth=1.8)
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_ylabel("mean value, $", fontsize=8)
+        _tidy(axes, grid="both")
+    for axes in panels[len(curves) :]:
+        axes.set_visible(False)
+    return _saved(
+        figure, path, "Partial dependence", "all other features as they are; held-out campaigns, real revenue"
+    )
 
 
 def _colour(policy: str) -> str:
