@@ -125,40 +125,55 @@ def tune(
 
 @app.command(rich_help_panel="Learn")
 def backtest(
-    weeks: Annotated[str, typer.Option(help="Held-out weeks, from-to, 24 to 52.")] = "44-52",
-    load: Annotated[float, typer.Option(help="The week's work as a share of capacity (4 workers x 72 h).")] = 1.0,
+    weeks: Annotated[str, typer.Option(help="Weeks to play, from-to, 24 to 52.")] = "24-52",
+    load: Annotated[
+        list[float] | None, typer.Option(help="The week's work as a share of capacity; may be repeated. Default: all.")
+    ] = None,
+    release: Annotated[
+        list[str] | None, typer.Option(help="together, staggered or mixed_windows; may be repeated. Default: all.")
+    ] = None,
+    preemptive: Annotated[bool, typer.Option("--preemptive", help="Let runners give way (the loads given).")] = False,
     replicates: Annotated[int, typer.Option(help="How often each week is played.")] = 8,
+    quick: Annotated[bool, typer.Option("--quick", help="Every third of weeks 24-43, the main settings.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Play held-out weeks under every way to work: Precedence, expert rule, matrix, FIFO, and a clairvoyant bound.
+    """Play weeks under every order of work: Precedence, planner, expert rule, matrix, FIFO, and a clairvoyant bound.
 
-    Models learn from the weeks before, and nothing is registered. Campaigns and revenue are real; workers and
-    processing times are simulated.
+    Models learn anew before each week, from all weeks before it; lookaheads are chosen on weeks 24-43. Campaigns and
+    revenue are real; workers, processing times and releases are simulated. All goes to MLflow; no model is registered.
     """
     chosen = _weeks(weeks)
-    if not 0 < load <= 10:
-        raise BadInput("load", load, "above 0 and at most 10")
+    for given in load or ():
+        if not 0 < given <= 10:
+            raise BadInput("load", given, "above 0 and at most 10")
     if not 1 <= replicates <= 1000:
         raise BadInput("replicates", replicates, "from 1 to 1000")
 
+    from serving.settings import Settings
     from training import console
-    from training.backtest import Setting
-    from training.datasets.complete_journey import complete_journey
-    from training.learning import Lessons
-    from training.pipeline import backtested
-    from training.progress import part
+    from training.backtest import Release
+    from training.backtest.record import backtest as play
+    from training.backtest.report import tables
+    from training.backtest.study import Plan
 
+    for named in release or ():
+        if named not in list(Release):
+            raise BadInput("release", named, f"one of {', '.join(Release)}")
+    if quick:
+        plan = Plan.quick()
+    elif load or release or preemptive:
+        releases = [Release(named) for named in release or ["together"]]
+        plan = Plan.of(chosen, replicates, load or [1.0], releases, preemptive=preemptive)
+    else:
+        plan = Plan.usual(chosen, replicates)
     with console.progress_bar("Backtest") as progress:
-        journey = complete_journey(progress=part(progress, 0.0, 0.3))
-        progress("computing features", 0.3)
-        setting = Setting(load=load, replicates=replicates)
-        result = backtested(journey, Lessons.of(journey.history), chosen, setting, part(progress, 0.4, 1.0))
+        result = play(Settings.read(), plan, progress)
     if as_json:
         console.show_document(result.document())
         return
-    console.show(
-        console.metrics_table(result.metrics, result.weeks), "", console.results_table(result.results, result.weeks)
-    )
+    for table in tables(result.study):
+        console.show(table, "")
+    console.show(f"Pictures: {', '.join(str(path) for path in result.pictures.values())}")
 
 
 @app.command(rich_help_panel="Learn")
