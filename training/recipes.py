@@ -43,11 +43,12 @@ def same_recipe(one: Meta, other: Meta) -> bool:
 
 def recipe_of(meta: Meta) -> Recipe | None:
     """The recipe a bundle was made by; None where it says none, or one that this build does not know to follow."""
-    if not meta.recipe or meta.contract != fingerprint():
+    known = {each.name for each in fields(Recipe)}
+    if not meta.recipe or meta.contract != fingerprint() or not set(meta.recipe) <= known:
         return None
     try:
         return TypeAdapter(Recipe).validate_python(dict(meta.recipe))
-    except (ValidationError, TypeError):
+    except ValidationError:
         return None
 
 

@@ -237,13 +237,14 @@ class NestedRuns:
     """An open run, and the runs inside it."""
 
     run_id: str
+    experiment_id: str
     mlflow: Any = field(repr=False)
 
     def child(
         self, name: str, parameters: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
     ) -> None:
         """A finished run inside this one."""
-        with self.mlflow.start_run(run_name=name, nested=True):
+        with self.mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True):
             self.mlflow.set_tags(dict(tags))
             self.mlflow.log_params(dict(parameters))
             self.mlflow.log_metrics(dict(metrics))
@@ -262,7 +263,7 @@ def nested_runs(registry: Registry, name: str, tags: Mapping[str, str]) -> Itera
         _quiet_mlflow(registry.uri) as mlflow,
         mlflow.start_run(experiment_id=registry.experiment(mlflow), run_name=name, tags=dict(tags)) as run,
     ):
-        yield NestedRuns(run.info.run_id, mlflow)
+        yield NestedRuns(run.info.run_id, run.info.experiment_id, mlflow)
 
 
 @contextmanager
