@@ -30,11 +30,15 @@ from training.backtest import (
 from training.candidates import champion_before, judgement, registered
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.estimators import Recipe
+from training.explaining import contributions, partial_dependence
 from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, tuned
 from training.metrics import calibration, score_table
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
 from training.tracking import Registered, Registry, Training
+
+MOST_MOVING = 6
+"""Features whose partial dependence is drawn."""
 
 
 @dataclass(frozen=True)
@@ -170,11 +174,21 @@ def drawn(journey: CompleteJourney, lessons: Lessons, backtest: Backtest, direct
     model = backtest.learned.value
     predicted = model.predict(test.features)
     gain = model.booster_.feature_importance("gain")
+    moved = contributions(model.booster_, test.features)
+    curves = partial_dependence(model.booster_, test.features, list(moved.index[:MOST_MOVING]))
     return {
         "backtest": plots.backtest_picture(backtest.results, backtest.weeks, directory / "backtest.png"),
         "predicted": plots.prediction_picture(predicted, test.value, directory / "predicted_and_actual.png"),
         "calibration": plots.calibration_picture(calibration(test.value, predicted), directory / "calibration.png"),
         "importance": plots.importance_picture(model.booster_.feature_name(), gain, directory / "importance.png"),
+        "contributions": plots.importance_picture(
+            list(moved.index),
+            moved.to_numpy(),
+            directory / "contributions.png",
+            title="What moves predicted values",
+            label="share of mean absolute contributions to held-out campaigns, %",
+        ),
+        "dependence": plots.dependence_picture(curves, directory / "dependence.png"),
     }
 
 

@@ -184,7 +184,8 @@ def test_mlflow_keeps_parameters_metrics_data_pictures_and_signature(trained: Tr
     assert run.data.metrics["backtest.index.share_of_gap"] > run.data.metrics["backtest.matrix.share_of_gap"]
     assert [given.dataset.name for given in run.inputs.dataset_inputs] == ["train"]
     pictures = {Path(found.path).name for found in client.list_artifacts(run.info.run_id, "plots")}
-    assert pictures == {"backtest.png", "predicted_and_actual.png", "calibration.png", "importance.png"}
+    learned = {"predicted_and_actual.png", "calibration.png", "importance.png", "contributions.png", "dependence.png"}
+    assert pictures == {"backtest.png", *learned}
     version = client.get_model_version_by_alias("campaign-priority", "champion")
     assert str(version.version) == trained.said["model_version"]
     assert version.tags["verdict"] == trained.said["reason"]
@@ -197,7 +198,7 @@ def test_mlflow_keeps_parameters_metrics_data_pictures_and_signature(trained: Tr
 def test_the_pictures_are_drawn(trained: Trained):
     for picture in (trained.settings.home / "pictures").glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
-    assert len(list((trained.settings.home / "pictures").glob("*.png"))) == 4
+    assert len(list((trained.settings.home / "pictures").glob("*.png"))) == 6
 
 
 def test_promoting_a_version_that_is_not_there_names_those_that_are(trained: Trained, tmp_path: Path):
