@@ -18,7 +18,7 @@ from training.progress import Progress, silent
 HORIZONS_H = (3.0, 6.0, 12.0, 24.0, 48.0)
 """Lookaheads of the index to choose from, in hours."""
 
-TRIALS = 2
+TRIALS = 8
 """Replicates of each week that a lookahead is chosen by."""
 
 

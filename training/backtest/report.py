@@ -102,9 +102,11 @@ def _table(results: Sequence[PolicyResult], weeks: Sequence[int]) -> Table:
     table.add_column("policy")
     for heading in ("value", "share of gap\n(95 % interval)", "minus expert,\nsame index", "top\ntenth", "on\ntime"):
         table.add_column(heading, justify="right", no_wrap=True)
+    most = max(r.replicates for r in results)
     for r in results:
         table.add_row(
-            NAMES.get(r.policy, r.policy),
+            # Other dollars come of other chance: say where a policy was played less often than the rest.
+            f"{NAMES.get(r.policy, r.policy)}{f' ({r.replicates}/{most})' if r.replicates < most else ''}",
             f"${r.value_usd:,.0f}",
             "-" if little else _interval(r.share_of_gap, r.ci95),
             "-" if little else _interval(r.minus_expert, r.minus_expert_ci95),
