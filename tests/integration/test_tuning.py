@@ -68,7 +68,7 @@ def test_trials_are_runs_inside_the_search_s_own(searches: tuple[TuneResult, Tun
 
 @pytest.fixture(scope="module")
 def fared(journey: CompleteJourney) -> dict[str, Power]:
-    found = power(journey, Lessons.of(journey.history), Setting(replicates=4), years=60)
+    found = power(journey, Lessons.of(journey.history), Setting(), years=100)
     return {each.newcomer: each for each in found}
 
 
