@@ -55,6 +55,7 @@ class Plans:
                 Entity.TARGET_IN_CHANNEL: [f"{c.channel}/{t}" for c in campaigns for t in c.targets],
                 Entity.CHANNEL: [c.channel for c in campaigns],
                 Entity.KIND: [c.kind for c in campaigns],
+                Entity.KIND_IN_CHANNEL: [f"{c.channel}/{c.kind}" for c in campaigns],
                 Entity.MARKET: [THE_MARKET] * len(campaigns),
             },
         )
@@ -82,6 +83,7 @@ class Plans:
                 Entity.TARGET_IN_CHANNEL: channel.take(row).reset_index(drop=True) + "/" + target,
                 Entity.CHANNEL: channel,
                 Entity.KIND: campaigns.kind,
+                Entity.KIND_IN_CHANNEL: channel + "/" + campaigns.kind.reset_index(drop=True),
                 Entity.MARKET: pd.Series(THE_MARKET, index=channel.index, dtype="str"),
             },
         )
