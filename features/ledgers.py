@@ -89,7 +89,9 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
     plans = campaigns.assign(
         matured_at=later(window_ends(campaigns), campaigns.launched_at), share=launched_share(campaigns)
     )
-    exposures = history.targets.merge(plans[["campaign_id", "kind", "channel", "matured_at", "share"]], on="campaign_id")
+    exposures = history.targets.merge(
+        plans[["campaign_id", "kind", "channel", "matured_at", "share"]], on="campaign_id"
+    )
     exposures = exposures.assign(exposures=exposures.planned_exposures * exposures.share)
     results = matured_results(history).rename(columns={"value": "revenue"})
     response = pd.concat([exposures, results[results.target_id.notna()]], ignore_index=True)
