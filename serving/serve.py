@@ -64,6 +64,7 @@ def serve_one(service: Service, settings: Settings, *, tied: bool) -> None:
     """
     listener = _listener(service, settings)
     os.environ.update(settings.environment())
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     with tempfile.TemporaryDirectory(prefix="precedence-metrics-") as metrics:
         # BentoML's services would otherwise share a directory for their metrics, and empty it at every start.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics

@@ -57,7 +57,7 @@ class DeclaredWorth:
         self.dollars = dollars
         self.asked: list[str] = []
 
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:  # noqa: ARG002 - the promise of `Predictor`
+    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
         self.asked += [c.campaign_id for c in campaigns]
         estimates = [
             Estimate(

@@ -36,8 +36,6 @@ Refit = Annotated[
 FIRST_WEEK, LAST_WEEK = 24, 52
 """Weeks that may be held out: enough to learn and to tune from before the first, whole weeks to the last."""
 
-_INTERRUPTED = 130
-
 
 @app.command(rich_help_panel="Start here")
 def demo(
@@ -271,8 +269,6 @@ def run() -> None:
         _end(f"{error.name} is not installed: install precedence with its extra 'train'", ExitCode.FAILED)
     except OSError as error:  # a full disk, a file without permission: said with its name
         _end(str(error), ExitCode.FAILED)
-    except KeyboardInterrupt:
-        _end("interrupted", _INTERRUPTED)
 
 
 def _end(sentence: str, code: int) -> None:

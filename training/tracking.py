@@ -6,7 +6,6 @@ MLflow is imported when first needed: it takes seconds, and `--help` does not ne
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ import serving
 from features.records import Campaign
 from serving.errors import BadInput, NoChampion, NothingToRestore, RegistryUnreachable
 from serving.model import Bundle
-from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature
+from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature, teach_mlflow_manners
 from training.backtest import PolicyResult
 from training.champions import Rollback, champion_of, noted, replaced_by, restore
 from training.promotion import Verdict
@@ -269,10 +268,7 @@ def nested_runs(registry: Registry, name: str, tags: Mapping[str, str]) -> Itera
 @contextmanager
 def _quiet_mlflow(uri: str) -> Iterator[Any]:
     """MLflow pointed at `uri`, silent but for errors, which come out as ours."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # By itself MLflow would go on asking a server that is not there for minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    teach_mlflow_manners()
     local = uri.removeprefix("sqlite:///")
     if local != uri:
         Path(local).parent.mkdir(parents=True, exist_ok=True)

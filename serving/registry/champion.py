@@ -17,8 +17,19 @@ if TYPE_CHECKING:
 
 MODEL_NAME, ALIAS = "campaign-priority", "champion"
 
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""MLflow by itself waits for minutes; a service that starts without its registry should say so at once."""
+_MANNERS = {
+    # MLflow by itself waits for minutes; who starts without the registry should hear of it at once.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def teach_mlflow_manners() -> None:
+    """Defaults of MLflow's environment, to be set before it is imported; what the user set stays."""
+    for variable, value in _MANNERS.items():
+        os.environ.setdefault(variable, value)
 
 
 def champion(uri: str, *, cache_dir: Path, name: str = MODEL_NAME, alias: str = ALIAS) -> Bundle:
@@ -37,8 +48,7 @@ def champion(uri: str, *, cache_dir: Path, name: str = MODEL_NAME, alias: str = 
     # Asking MLflow for a database that is not there would create one.
     if local is not None and not local.is_file():
         raise NoChampion(name, alias, uri)
-    for variable, value in _PATIENCE.items():
-        os.environ.setdefault(variable, value)
+    teach_mlflow_manners()
 
     import mlflow  # noqa: PLC0415 - takes seconds, and only a service that holds a model needs it
 

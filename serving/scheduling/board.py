@@ -26,6 +26,10 @@ _HAIR_H = 1e-6
 """Nothing takes no time: hours below which predictions are not believed."""
 
 
+_MOST_CHECKPOINTS = 2_000
+"""Checkpoints an arrival estimate looks at: a fraction of a second, whatever is queued."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """By what the queue is ordered.
@@ -179,6 +183,7 @@ class Board:
                 hours(self.moment),
                 preemption=self.policy.preemption,
                 running=running,
+                most_checkpoints=_MOST_CHECKPOINTS,
             ).finished_h
             for actual in (left, left * np.maximum(ratio, 1.0))
         ]

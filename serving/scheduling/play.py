@@ -52,6 +52,7 @@ def play(
     preemption: Preemption | None = None,
     running: Mapping[int, int] = MappingProxyType({}),
     expire: bool = True,
+    most_checkpoints: float = inf,
 ) -> Played:
     """Run the campaigns on `workers` slots from `start_h` until nothing is left to run.
 
@@ -68,6 +69,8 @@ def play(
     running : slots held at `start_h` already, by position of the campaign.
     expire : never start a campaign whose end has passed, as the live scheduler does. False for a queue that does not
         know of ends.
+    most_checkpoints : checkpoints at which a runner may be challenged; after that many all run on undisturbed. It
+        bounds the cost of an estimate, which a single endless campaign would otherwise take for itself.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def play(
     if actual.shape != columns.work_h.shape or not (actual > 0).all():
         raise ValueError(f"actual_h must be {len(columns)} slot-hours above 0, one a campaign")
     floor = _Floor(columns, actual, workers=workers, order=order, start_h=start_h, preemption=preemption, expire=expire)
+    floor.checkpoints_left = most_checkpoints
     floor.run(running)
     return floor.played()
 
@@ -101,6 +105,7 @@ class _Floor:
         n = len(columns)
         self.order, self.preemption, self.expire = order, preemption, expire
         self.now, self.free = start_h, workers
+        self.checkpoints_left = inf
         self.remaining = columns.remaining_h.copy()
         self.columns = replace(columns, remaining_h=self.remaining)  # sees each progress noted there
         self.predicted_over_actual = (columns.remaining_h / actual_h).tolist()
@@ -172,6 +177,7 @@ class _Floor:
 
     def _go_on_or_give_way(self, i: int) -> None:
         rule = self.preemption
+        self.checkpoints_left -= 1
         if rule is not None and rule.disturbs(self.now - self.since[i], self.preempted[i]):
             challenger = rule.challenger(self.columns, i, self._ready(), self.now, self.order)
             if challenger is not None:
@@ -196,7 +202,7 @@ class _Floor:
     def _work(self, i: int) -> None:
         """Work on to the end, or to the first checkpoint at which it could be disturbed."""
         done, rule = self.left[i], self.preemption
-        if rule is not None and self.preempted[i] < rule.budget:
+        if rule is not None and self.preempted[i] < rule.budget and self.checkpoints_left > 0:
             undisturbed = (self.since[i] + rule.min_run_h - self.now) * self.held[i]
             chunks = max(1, ceil(undisturbed / self.chunk[i] - _HAIR))
             if chunks * self.chunk[i] < done * (1 - _HAIR):

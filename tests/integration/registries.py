@@ -15,6 +15,7 @@ def registered(uri: str, bundle: Bundle, directory: Path) -> str:
     """Log and register a bundle, and make it champion; returns its version."""
     bundle.save(directory)
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)  # another test of this process may have set another
     client = mlflow.MlflowClient(tracking_uri=uri)
     if client.get_experiment_by_name("tests") is None:
         client.create_experiment("tests", artifact_location=(directory.parent / "artifacts").as_uri())

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.servers import ROOT, eventually, free_port, is_ready, process
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration]
 
 COMMAND = [sys.executable, "-m", "serving.cli"]
 CAMPAIGN = {

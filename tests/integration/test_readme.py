@@ -51,8 +51,8 @@ def test_each_curl_of_the_readme_is_answered_as_it_says(tmp_path: Path) -> None:
     assert len(asked) >= 3
     answers = {}
     with (
-        served("Priority", tmp_path / "priority.log", **settings) as priority,
-        served("Scheduler", tmp_path / "scheduler.log", **settings) as scheduler,
+        served("priority", tmp_path / "priority.log", **settings) as priority,
+        served("scheduler", tmp_path / "scheduler.log", **settings) as scheduler,
     ):
         for method, url, headers, sent in asked:
             real = url.replace("http://127.0.0.1:3000", priority).replace("http://127.0.0.1:3001", scheduler)

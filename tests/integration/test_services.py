@@ -24,7 +24,7 @@ from tests.integration.servers import eventually, free_port, served
 from tests.listening import listening
 from tests.worlds import campaign, small_world
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration]
 
 AT = TRAINED_AT + timedelta(hours=5)
 WEEK = {"released_at": TRAINED_AT, "ends_at": TRAINED_AT + timedelta(days=7)}

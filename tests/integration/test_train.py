@@ -43,7 +43,7 @@ class Trained:
 def _command(home: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PRECEDENCE_HOME": str(home)}
     command = [sys.executable, "-m", "training.cli", *arguments]
-    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=150, check=False)
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=500, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_plain_session_told_only_the_tracking_uri_gets_the_answers_of_the_bund
     )
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("PRECEDENCE_", "PYTHONPATH"))}
     command = [sys.executable, "-c", session, trained.settings.tracking_uri, at.isoformat()]
-    subprocess.run(command, cwd=tmp_path, env=plain, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=tmp_path, env=plain, check=True, capture_output=True, timeout=300)
     answered = json.loads((tmp_path / "answered.json").read_text())
     for row, expected in enumerate(bundle.predict(week, at)):
         for name in ("score", "index", "value", "loss_per_hour"):

@@ -154,6 +154,15 @@ def test_a_spent_budget_lets_a_runner_finish() -> None:
     assert run.preemptions.tolist() == [1, 0, 0]
 
 
+def test_after_enough_checkpoints_nobody_is_disturbed_any_more() -> None:
+    endless = queue([0, 0, 3], [1e7, 1, 1], ends_h=2e7, values=[1.0, 1e6, 1e6], chunk_h=[0.001, 1, 1])
+    run = played(endless, 1, policies.vp, running={0: 1}, preemption=EAGER, most_checkpoints=1)
+    assert run.preemptions.tolist() == [1, 0, 0]
+    again = played(endless, 1, policies.vp, running={0: 1}, preemption=Preemption(99e99, 0.0, 3), most_checkpoints=50)
+    assert again.preemptions.sum() == 0
+    assert since_start(again.finished_h)[0] == 1e7
+
+
 def test_a_free_slot_is_taken_before_any_runner_is_challenged() -> None:
     columns = queue([0, 0, 1], [6, 1, 1], values=[60.0, 10.0, 90.0], chunk_h=1.0)
     run = played(columns, 2, policies.vp, preemption=EAGER)

@@ -199,9 +199,16 @@ def complete_journey(
     if outside := [week for week in chosen if week not in WEEKS]:
         raise ValueError(f"weeks {outside} are not in the data: it has weeks {WEEKS[0]} to {WEEKS[-1]}")
     with duckdb.connect(config={"threads": 2, "memory_limit": "600MB"}) as database:
-        # Its own bar would go to standard output, where only results belong.
-        database.execute("set enable_progress_bar = false")
-        _read(database, chosen, progress)
+        # Its own bar would go to standard output, where only results belong; a notebook has none and refuses to set it.
+        if database.execute("select current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+            database.execute("set enable_progress_bar = false")
+        try:
+            _read(database, chosen, progress)
+        except RuntimeError as error:
+            # DuckDB takes Ctrl-C for itself, and reports it as any other error.
+            if "interrupted" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
         progress("building tables", 0.8)
         return _tables(database)
 
