@@ -10,15 +10,15 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from features.asof import Ledger
+from features.asof import Ledger, hours_of
 from features.contract import FEATURE_NAMES
 from features.curves import Floats, Indices, hours
 from features.definitions import AGGREGATES, FEATURES, Aggregate, Planned
-from features.ledgers import THE_MARKET, Entity, ledgers_of
+from features.ledgers import Entity, ledgers_of
+from features.plans import Plans
 from features.records import Campaign
 from features.schema import History
 
-DECLARED = ("work_units", "planned_revenue", "urgency", "brand")
 TARGET_ENTITIES = (Entity.TARGET, Entity.TARGET_IN_CHANNEL)
 
 
@@ -58,26 +58,12 @@ def aggregated(ledger: Ledger, aggregate: Aggregate, codes: Indices, moments_h: 
     return ledger.sums(aggregate.amount, codes, moments_h, window=aggregate.window, half_life=aggregate.half_life)
 
 
-def planned(campaigns: Sequence[Campaign], moments_h: Floats, aggregates: Aggregates) -> Planned:
-    """Campaigns as columns, with what `aggregates` knew at their moments."""
-    facts = {
-        name: np.array([np.nan if (v := getattr(c, name)) is None else v for c in campaigns], dtype=float)
-        for name in DECLARED
-    }
-    facts["window_h"] = np.array([hours(c.ends_at, np.nan) - hours(c.accrues_from) for c in campaigns], dtype=float)
-    row = np.repeat(np.arange(len(campaigns)), [len(c.targets) for c in campaigns])
-    exposures = np.array([e for c in campaigns for e in c.targets.values()], dtype=float)
-    labels = {
-        Entity.TARGET: [t for c in campaigns for t in c.targets],
-        Entity.TARGET_IN_CHANNEL: [f"{c.channel}/{t}" for c in campaigns for t in c.targets],
-        Entity.CHANNEL: [c.channel for c in campaigns],
-        Entity.KIND: [c.kind for c in campaigns],
-        Entity.MARKET: [THE_MARKET] * len(campaigns),
-    }
-    plan = Planned(moments_h, facts, row, exposures)
+def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
+    """Planned campaigns with what `aggregates` knew at their moments."""
+    plan = Planned(moments_h, plans.facts, plans.row, plans.exposures)
     known: dict[str, Floats] = {}
-    for entity, asked in labels.items():
-        known |= aggregates.known(entity, asked, moments_h[row] if entity in TARGET_ENTITIES else moments_h)
+    for entity, asked in plans.labels.items():
+        known |= aggregates.known(entity, asked, moments_h[plans.row] if entity in TARGET_ENTITIES else moments_h)
     return replace(plan, known=known)
 
 
@@ -104,6 +90,17 @@ def build_features(
     """
     each = [moments] * len(campaigns) if isinstance(moments, datetime) else moments
     moments_h = np.array([hours(moment) for moment in each], dtype=float)
-    plan = planned(campaigns, moments_h, HistoryAggregates(history))
-    index = pd.Index([c.campaign_id for c in campaigns], name="campaign_id")
-    return pd.DataFrame(computed(plan), index=index, columns=list(FEATURE_NAMES))
+    plan = planned(Plans.of_records(campaigns), moments_h, HistoryAggregates(history))
+    return _frame(plan, pd.Index([c.campaign_id for c in campaigns]))
+
+
+def features_of_tables(history: History, campaign_ids: pd.Series) -> pd.DataFrame:
+    """Features of a history's own campaigns as of their release; as `build_features`, without making records."""
+    campaigns = history.campaigns.set_index("campaign_id", drop=False).loc[campaign_ids].reset_index(drop=True)
+    plans = Plans.of_tables(campaigns, history.targets)
+    plan = planned(plans, hours_of(campaigns.released_at), HistoryAggregates(history))
+    return _frame(plan, pd.Index(campaigns.campaign_id))
+
+
+def _frame(plan: Planned, campaign_ids: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(computed(plan), index=campaign_ids.rename("campaign_id"), columns=list(FEATURE_NAMES))

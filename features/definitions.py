@@ -49,6 +49,7 @@ def _per_memory(prefix: str, entity: Entity, ledger: str, amounts: tuple[str, ..
 
 AGGREGATES: tuple[Aggregate, ...] = (
     *_per_memory("target", Entity.TARGET_IN_CHANNEL, "responses", ("revenue", "exposures")),
+    *_per_memory("kind_in_channel", Entity.KIND_IN_CHANNEL, "responses", ("revenue", "exposures")),
     *_per_memory("channel", Entity.CHANNEL, "responses", ("revenue", "exposures")),
     *_per_memory("kind", Entity.KIND, "outcomes", ("revenue", "share")),
     Aggregate("kind_revenue_1w", Entity.KIND, "outcomes", "revenue", half_life=weeks(1)),
@@ -115,6 +116,15 @@ def expected_response(planned: Planned, memory: str = "") -> Floats:
     pooled = ratio(planned.per_campaign(revenue) + prior * channel, planned.per_campaign(exposures) + prior)
     rate = ratio(revenue + (prior * pooled)[planned.row], exposures + prior[planned.row])
     return rate * planned.exposures
+
+
+def expected_by_kind(planned: Planned, memory: str = "") -> Floats:
+    """Dollars expected from each planned target if exposures earn what they did for its kind in its channel.
+
+    A target without a past says nothing itself, and most campaigns bring some: a third of the exposures in grocery.
+    """
+    rate = ratio(planned.known[f"kind_in_channel_revenue{memory}"], planned.known[f"kind_in_channel_exposures{memory}"])
+    return rate[planned.row] * planned.exposures
 
 
 def expected_baseline(planned: Planned, n_weeks: int) -> Floats:
@@ -187,6 +197,24 @@ FEATURES: tuple[Feature, ...] = (
         "half-life 4 w",
         "the same, latest campaigns weigh most",
         _total(lambda p: expected_response(p, "_4w")),
+    ),
+    Feature(
+        "kind_response",
+        "all",
+        "past revenue per exposure of its kind, whichever the targets, x planned exposures",
+        _total(expected_by_kind),
+    ),
+    Feature(
+        "kind_response_13w",
+        "half-life 13 w",
+        "the same, recent campaigns weigh more",
+        _total(lambda p: expected_by_kind(p, "_13w")),
+    ),
+    Feature(
+        "kind_response_4w",
+        "half-life 4 w",
+        "the same, latest campaigns weigh most",
+        _total(lambda p: expected_by_kind(p, "_4w")),
     ),
     Feature(
         "target_baseline",

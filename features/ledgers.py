@@ -31,6 +31,7 @@ class Entity(StrEnum):
     TARGET_IN_CHANNEL = "target_in_channel"
     CHANNEL = "channel"
     KIND = "kind"
+    KIND_IN_CHANNEL = "kind_in_channel"
     MARKET = "market"
 
 
@@ -88,7 +89,9 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
     plans = campaigns.assign(
         matured_at=later(window_ends(campaigns), campaigns.launched_at), share=launched_share(campaigns)
     )
-    exposures = history.targets.merge(plans[["campaign_id", "channel", "matured_at", "share"]], on="campaign_id")
+    exposures = history.targets.merge(
+        plans[["campaign_id", "kind", "channel", "matured_at", "share"]], on="campaign_id"
+    )
     exposures = exposures.assign(exposures=exposures.planned_exposures * exposures.share)
     results = matured_results(history).rename(columns={"value": "revenue"})
     response = pd.concat([exposures, results[results.target_id.notna()]], ignore_index=True)
@@ -105,6 +108,7 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
 
     return {
         (Entity.TARGET_IN_CHANNEL, "responses"): responses_by(response.channel + "/" + response.target_id),
+        (Entity.KIND_IN_CHANNEL, "responses"): responses_by(response.channel + "/" + response.kind),
         (Entity.CHANNEL, "responses"): responses_by(response.channel),
         (Entity.KIND, "outcomes"): Ledger.of(
             outcome.kind, outcome.matured_at, revenue=outcome.revenue, share=outcome.share, launches=outcome.launches

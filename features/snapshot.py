@@ -14,6 +14,7 @@ from features.builder import HistoryAggregates, computed, planned
 from features.curves import Floats, hours
 from features.definitions import AGGREGATES
 from features.ledgers import Entity
+from features.plans import Plans
 from features.records import Campaign
 from features.schema import History
 
@@ -60,7 +61,7 @@ class Snapshot:
 
     def features(self, campaigns: Sequence[Campaign], at: datetime) -> Floats:
         """Features at a moment, shape (campaigns, features) in contract order, C-contiguous float64."""
-        return computed(planned(campaigns, np.full(len(campaigns), hours(at)), self))
+        return computed(planned(Plans.of_records(campaigns), np.full(len(campaigns), hours(at)), self))
 
     def age_h(self, at: datetime) -> float:
         """Hours since the snapshot was taken."""

@@ -90,9 +90,18 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(Prediction):
-    """A prediction with its reasons, largest first; they sum to the model's raw output."""
+    """A prediction with its reasons.
+
+    Attributes
+    ----------
+    reasons : largest first; they sum to the model's raw output.
+    plain : the largest of them in words.
+    matrix : what the hand-weighted matrix would say: each criterion's points of the hundred, for comparison.
+    """
 
     reasons: tuple[Reason, ...]
+    plain: tuple[str, ...] = ()
+    matrix: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     )
     preemption_min_run_s: NonNegative = Field(900.0, description="how long a task runs before it may be preempted")
     preemption_budget: NonNegativeInt = Field(3, description="how often one campaign may be preempted")
+    latency_emphasis: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="hurries the most valuable campaigns at some cost in value: orders by index x p^this, 0-1",
+    )
     clock_scale: Positive = Field(1.0, description="seconds of the service's clock per second of the wall clock")
     clock_origin: AwareDatetime | None = Field(
         None, description="what the clock showed when the store was made; default: the wall clock"

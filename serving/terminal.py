@@ -105,7 +105,8 @@ def predictions_table(answers: Predictions | Explanations) -> Table:
             _span(answer.processing_s.p90),
         ]
         if isinstance(answer, Explanation):
-            cells.append("\n".join(f"{r.feature} {r.contribution:+.2f}" for r in answer.reasons[:_REASONS_SHOWN]))
+            points = sum(reason.contribution for reason in answer.matrix)
+            cells.append("\n".join((*answer.plain[:_REASONS_SHOWN], f"the hand matrix gives {points:.0f} points")))
         table.add_row(*cells)
     return table
 

@@ -126,6 +126,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             preemption=Preemption(
                 settings.preemption_factor, settings.preemption_min_run_s / 3600, settings.preemption_budget
             ),
+            emphasis=settings.latency_emphasis,
         )
         loop = asyncio.create_task(tick.run())
         try:

@@ -62,6 +62,7 @@ class Floor:
         handlers: Mapping[str, Handler] | None = None,
         preemption: Preemption | None = None,
         owner: str = "here",
+        emphasis: float = 0.0,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = ManualClock(start)
@@ -88,6 +89,7 @@ class Floor:
             lease_s=LEASE_S,
             attempts=retry.attempts,
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
+            emphasis=emphasis,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:

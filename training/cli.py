@@ -28,6 +28,11 @@ app.add_typer(matrix_commands, name="matrix", rich_help_panel="Learn")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 
+Refit = Annotated[
+    bool,
+    typer.Option("--refit/--no-refit", help="Whether a promoted model learns from the weeks it was judged on too."),
+]
+
 FIRST_WEEK, LAST_WEEK = 24, 52
 """Weeks that may be held out: enough to learn and to tune from before the first, whole weeks to the last."""
 
@@ -56,19 +61,25 @@ def demo(
 
 
 @app.command(rich_help_panel="Learn")
-def train(as_json: AsJson = False) -> None:
+def train(
+    recipe: Annotated[str | None, typer.Option(help="A JSON file, or 'best' for what 'precedence tune' found.")] = None,
+    refit: Refit = True,
+    as_json: AsJson = False,
+) -> None:
     """Train on a year of real campaigns, test on its last weeks, and name the champion.
 
-    The run with its parameters, metrics, pictures and model goes to MLflow (PRECEDENCE_TRACKING_URI). The model
-    becomes champion if it is no worse than the expert rule, and no worse than the champion there is.
+    The run with its parameters, metrics, pictures, model and model card goes to MLflow (PRECEDENCE_TRACKING_URI).
+    The model becomes champion if it is no worse than the expert rule, or than the champion there is; a new recipe
+    must be better than the champion. Then it learns from the weeks it was tested on as well.
     """
     from serving.clock import SystemClock
     from serving.settings import Settings
-    from training import console, pipeline
+    from training import console, pipeline, recipes
 
     settings = Settings.read()
+    chosen = None if recipe is None else recipes.read(recipe, settings.home)
     with console.progress_bar("Training") as progress:
-        result = pipeline.train(settings, SystemClock().now(), progress)
+        result = pipeline.train(settings, SystemClock().now(), progress, recipe=chosen, refit=refit)
     if as_json:
         console.show_document(result.document())
         return
@@ -84,46 +95,88 @@ def train(as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel="Learn")
-def backtest(
-    weeks: Annotated[str, typer.Option(help="Held-out weeks, from-to, 24 to 52.")] = "44-52",
-    load: Annotated[float, typer.Option(help="The week's work as a share of capacity (4 workers x 72 h).")] = 1.0,
-    replicates: Annotated[int, typer.Option(help="How often each week is played.")] = 8,
+def tune(
+    trials: Annotated[int, typer.Option(help="How many more recipes to try.")] = 30,
+    timeout: Annotated[float | None, typer.Option(help="Seconds after which no other is begun.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play held-out weeks under every way to work: Precedence, expert rule, matrix, FIFO, and a clairvoyant bound.
+    """Search for a better recipe: the one whose schedule earns most on weeks 24-43. Goes on where it was left.
 
-    Models learn from the weeks before, and nothing is registered. Campaigns and revenue are real; workers and
-    processing times are simulated.
+    Trials are nested runs in MLflow. The best recipe is kept; 'precedence train --recipe best' makes a candidate of
+    it, which must prove itself on weeks that the search never saw.
     """
-    chosen = _weeks(weeks)
-    if not 0 < load <= 10:
-        raise BadInput("load", load, "above 0 and at most 10")
-    if not 1 <= replicates <= 1000:
-        raise BadInput("replicates", replicates, "from 1 to 1000")
+    if trials < 1:
+        raise BadInput("trials", trials, "1 or more")
+    if timeout is not None and not timeout > 0:
+        raise BadInput("timeout", timeout, "seconds above 0")
 
-    from training import console
-    from training.backtest import Setting
-    from training.datasets.complete_journey import complete_journey
-    from training.learning import Lessons
-    from training.pipeline import backtested
-    from training.progress import part
+    from serving.settings import Settings
+    from training import console, tuning
 
-    with console.progress_bar("Backtest") as progress:
-        journey = complete_journey(progress=part(progress, 0.0, 0.3))
-        progress("computing features", 0.3)
-        setting = Setting(load=load, replicates=replicates)
-        result = backtested(journey, Lessons.of(journey.history), chosen, setting, part(progress, 0.4, 1.0))
+    with console.progress_bar("Tuning") as progress:
+        result = tuning.tune(Settings.read(), trials, timeout, progress)
     if as_json:
         console.show_document(result.document())
         return
-    console.show(
-        console.metrics_table(result.metrics, result.weeks), "", console.results_table(result.results, result.weeks)
-    )
+    console.show(*console.tuning_lines(result))
 
 
 @app.command(rich_help_panel="Learn")
-def retrain(as_json: AsJson = False) -> None:
-    """Train a challenger on the outcome log and the history before it; promote it if it is no worse.
+def backtest(
+    weeks: Annotated[str, typer.Option(help="Weeks to play, from-to, 24 to 52.")] = "24-52",
+    load: Annotated[
+        list[float] | None, typer.Option(help="The week's work as a share of capacity; may be repeated. Default: all.")
+    ] = None,
+    release: Annotated[
+        list[str] | None, typer.Option(help="together, staggered or mixed_windows; may be repeated. Default: all.")
+    ] = None,
+    preemptive: Annotated[bool, typer.Option("--preemptive", help="Let runners give way (the loads given).")] = False,
+    replicates: Annotated[int, typer.Option(help="How often each week is played.")] = 8,
+    quick: Annotated[bool, typer.Option("--quick", help="Every third of weeks 24-43, the main settings.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Play weeks under every order of work: Precedence, planner, expert rule, matrix, FIFO, and a clairvoyant bound.
+
+    Models learn anew before each week, from all weeks before it; lookaheads are chosen on weeks 24-43. Campaigns and
+    revenue are real; workers, processing times and releases are simulated. All goes to MLflow; no model is registered.
+    """
+    chosen = _weeks(weeks)
+    for given in load or ():
+        if not 0 < given <= 10:
+            raise BadInput("load", given, "above 0 and at most 10")
+    if not 1 <= replicates <= 1000:
+        raise BadInput("replicates", replicates, "from 1 to 1000")
+
+    from serving.settings import Settings
+    from training import console
+    from training.backtest import Release
+    from training.backtest.record import backtest as play
+    from training.backtest.report import tables
+    from training.backtest.study import Plan
+
+    for named in release or ():
+        if named not in list(Release):
+            raise BadInput("release", named, f"one of {', '.join(Release)}")
+    if quick:
+        plan = Plan.quick()
+    elif load or release or preemptive:
+        releases = [Release(named) for named in release or ["together"]]
+        plan = Plan.of(chosen, replicates, load or [1.0], releases, preemptive=preemptive)
+    else:
+        plan = Plan.usual(chosen, replicates)
+    with console.progress_bar("Backtest") as progress:
+        result = play(Settings.read(), plan, progress)
+    if as_json:
+        console.show_document(result.document())
+        return
+    for table in tables(result.study):
+        console.show(table, "")
+    console.show(f"Pictures: {', '.join(str(path) for path in result.pictures.values())}")
+
+
+@app.command(rich_help_panel="Learn")
+def retrain(refit: Refit = True, as_json: AsJson = False) -> None:
+    """Refresh the champion: its recipe on the outcome log and the history before it, promoted if it is no worse.
 
     Challenger and champion are judged on weeks that neither of them learned from.
     """
@@ -133,7 +186,7 @@ def retrain(as_json: AsJson = False) -> None:
     from training.retrain import retrain as learn_again
 
     with console.progress_bar("Retraining") as progress:
-        result = learn_again(Settings.read(), SystemClock().now(), progress)
+        result = learn_again(Settings.read(), SystemClock().now(), progress, refit=refit)
     if as_json:
         console.show_document(result.document())
         return
@@ -145,20 +198,49 @@ def retrain(as_json: AsJson = False) -> None:
 
 @app.command(rich_help_panel="Learn")
 def promote(
-    version: Annotated[str, typer.Argument(help="Version in the registry, such as 2.")], as_json: AsJson = False
+    version: Annotated[str, typer.Argument(help="Version in the registry, such as 2.")],
+    refit: Refit = True,
+    as_json: AsJson = False,
 ) -> None:
-    """Judge a registered version against the champion again, and promote it if it is no worse."""
+    """Judge a registered version again, and make it the champion if it may be; a refusal prints its figures.
+
+    A first champion may not be worse than the expert rule, a refresh of the champion's recipe not worse than the
+    champion; a new recipe must be better. All keep their budgets: calibration, latency, size.
+    """
+    from serving.clock import SystemClock
     from serving.settings import Settings
     from training import console
-    from training.trial import promote as judge
+    from training.candidates import promote as judge
 
     with console.progress_bar("Judging") as progress:
-        verdict = judge(Settings.read(), version, progress)
+        promotion = judge(Settings.read(), version, SystemClock().now(), progress, refit=refit)
     if as_json:
-        result = {"model_version": version, "promoted": verdict.promoted, "reason": verdict.reason}
-        console.show_document({**result, "figures": verdict.figures})
+        console.show_document({"model_version": version, **promotion.document()})
         return
-    console.show(console.verdict_line(version, verdict))
+    console.show(console.verdict_line(version, promotion.verdict), *console.figures_lines(promotion.verdict.figures))
+    if promotion.served not in (None, version):
+        console.show(f"Version {promotion.served}, the same recipe fitted to all weeks, is the champion.")
+
+
+@app.command(rich_help_panel="Learn")
+def rollback(
+    to: Annotated[str | None, typer.Option(help="This version instead of the champion before.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the champion back: the one before it serves again, and both say so in MLflow."""
+    from serving.clock import SystemClock
+    from serving.settings import Settings
+    from training import console
+    from training.tracking import Registry
+
+    settings = Settings.read()
+    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry.check()
+    done = registry.rollback(to, SystemClock().now())
+    if as_json:
+        console.show_document({"champion": done.restored, "rolled_back": done.fallen})
+        return
+    console.show(f"Version {done.restored} is the champion again, in place of {done.fallen}.")
 
 
 @matrix_commands.command("show")

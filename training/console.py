@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from training.progress import Progress
 if TYPE_CHECKING:
     from training.backtest import PolicyResult
     from training.promotion import Verdict
+    from training.tuning import TuneResult
 
 POLICIES = {
     "index": "Precedence",
@@ -130,6 +132,26 @@ def verdict_line(version: str, verdict: Verdict) -> str:
     """Whether a version became champion, and why."""
     colour = "green" if verdict.promoted else "yellow"
     return f"[{colour}]version {version} {verdict.reason}[/]"
+
+
+def tuning_lines(result: TuneResult) -> list[str]:
+    """What a search for a recipe found."""
+    matters = ", ".join(f"{name} {100 * share:.0f} %" for name, share in list(result.importance.items())[:4])
+    return [
+        f"[bold]best recipe: {result.worth:.4f} of the gap[/] on validation weeks; the usual one {result.usual:.4f}",
+        f"  {result.trials} trials so far, {result.pruned} given up early"
+        + (f"; what matters: {matters}" if matters else ""),
+        f"  {', '.join(f'{name} {value}' for name, value in asdict(result.best).items())}",
+        f"Kept in {result.recipe_file}: 'precedence train --recipe best' lets it prove itself.",
+    ]
+
+
+def figures_lines(figures: Mapping[str, float]) -> list[str]:
+    """The figures a verdict rests on, one a line."""
+    return [
+        f"  {name.replace('_', ' ').replace('budget.', 'budget: '):<28} {value:>10.4g}"
+        for name, value in figures.items()
+    ]
 
 
 def _table(title: str, first: str) -> Table:

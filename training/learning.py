@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -115,11 +115,16 @@ class Tuning:
 
 
 def tuned(
-    journey: CompleteJourney, lessons: Lessons, before: int, setting: Setting, progress: Progress = silent
+    journey: CompleteJourney,
+    lessons: Lessons,
+    before: int,
+    setting: Setting,
+    progress: Progress = silent,
+    recipe: Recipe | None = None,
 ) -> Tuning:
     """Choose on the `TUNING_WEEKS` weeks before week `before`, with models that learned from the weeks before those."""
     weeks = tuple(range(before - TUNING_WEEKS, before))
-    learned = Learned.of(lessons.until(week_start(weeks[0])))
+    learned = Learned.of(lessons.until(week_start(weeks[0])), recipe)
     played = played_weeks(journey, lessons.features, weeks, setting)
     learned_h = best_horizon(played, learned.believed, setting, part(progress, 0.0, 0.4))
     expert_h = best_horizon(played, learned.expert, setting, part(progress, 0.4, 0.8))
@@ -157,6 +162,7 @@ def bundled(
         seconds_per_unit_prior=tuning.prior,
         matrix_dollars=matrix_dollars(lessons, until),
         metrics=dict(metrics),
+        recipe=asdict(learned.value.recipe),
         by_targets=bool((lessons.until(until).features.targets > 0).all()),
     )
     return Bundle(learned.value.booster_, Snapshot.of(lessons.history, until), meta)

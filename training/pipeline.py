@@ -3,7 +3,8 @@
 read the year -> features at each campaign's release, labels once complete
   -> learn from weeks 6-43 -> measure on weeks 44-52, baselines beside
   -> choose the index's lookahead on weeks 36-43 -> play weeks 44-52 against the other ways to work
-  -> bundle -> MLflow -> champion, if it is no worse than the expert rule and than the champion there is
+  -> judged on weeks it has not seen, against the expert rule or the champion -> fitted again to all weeks
+  -> bundle with its model card -> MLflow -> champion, if it may be
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from features.schema import campaigns_of
 from serving.settings import Settings
 from training import plots
 from training.backtest import (
@@ -27,15 +27,18 @@ from training.backtest import (
     played_weeks,
     results,
 )
+from training.candidates import champion_before, judgement, registered
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
+from training.estimators import Recipe
+from training.explaining import contributions, partial_dependence
 from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, tuned
 from training.metrics import calibration, score_table
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
 from training.tracking import Registered, Registry, Training
-from training.trial import held_against_champion, held_against_expert
 
-EXAMPLE_ROWS = 5
+MOST_MOVING = 6
+"""Features whose partial dependence is drawn."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,28 @@ class TrainResult:
             "model_version": self.registered.version,
             "promoted": self.verdict.promoted,
             "reason": self.verdict.reason,
+            "figures": self.verdict.figures,
             "metrics": self.backtest.metrics,
         }
 
 
 def train(
-    settings: Settings, now: datetime, progress: Progress = silent, journey: CompleteJourney | None = None
+    settings: Settings,
+    now: datetime,
+    progress: Progress = silent,
+    journey: CompleteJourney | None = None,
+    recipe: Recipe | None = None,
+    *,
+    refit: bool = True,
 ) -> TrainResult:
-    """Train on The Complete Journey, register the model, and make it champion if it may be.
+    """Train on The Complete Journey, judge the model, register it, and make it champion if it may be.
 
     Parameters
     ----------
     now : when this happens, for the record; nothing learned depends on it.
     journey : the year, where it was read already.
+    recipe : how to fit the value model; as usual by default.
+    refit : whether a promoted model learns from the weeks it was judged on too before it serves.
 
     Raises
     ------
@@ -98,39 +110,36 @@ def train(
     """
     registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
     registry.check()
-    journey = journey or complete_journey(progress=part(progress, 0.0, 0.25))
-    progress("computing features", 0.25)
+    journey = journey or complete_journey(progress=part(progress, 0.0, 0.2))
+    progress("computing features", 0.2)
     lessons = Lessons.of(journey.history)
-    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.3, 0.6))
-    bundle = bundled(lessons, backtest.learned, backtest.tuning, week_start(TEST_WEEKS[0]), now, backtest.metrics)
+    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.25, 0.5), recipe)
+    judged = bundled(lessons, backtest.learned, backtest.tuning, week_start(TEST_WEEKS[0]), now, backtest.metrics)
     pictures = drawn(journey, lessons, backtest, settings.home / "pictures")
-
-    progress("logging to MLflow", 0.65)
-    registered = registry.register(
-        Training(
-            name="train",
-            bundle=bundle,
-            parameters=parameters(backtest),
-            metrics=flat_metrics(backtest.metrics, backtest.results),
-            dataset=lessons.table(week_start(TEST_WEEKS[0])),
-            example=campaigns_of(journey.history, journey.campaign_ids(TEST_WEEKS[:1])[:EXAMPLE_ROWS]),
-            plots=list(pictures.values()),
-            tags={"held_out": f"weeks {_span(backtest.weeks)}", "simulated": "workers, processing times"},
-        )
+    incumbent = champion_before(settings, registry)
+    verdict = judgement(journey, lessons, judged, incumbent, progress=part(progress, 0.5, 0.85))
+    progress("logging to MLflow", 0.85)
+    run = Training(
+        name="train",
+        bundle=judged,
+        parameters=parameters(backtest),
+        metrics=flat_metrics(backtest.metrics, backtest.results),
+        plots=list(pictures.values()),
+        results=backtest.results,
+        tags={"held_out": f"weeks {_span(backtest.weeks)}", "simulated": "workers, processing times"},
     )
-    verdict = held_against_expert(
-        journey, lessons, backtest.tuning, backtest.outcomes, backtest.setting, part(progress, 0.8, 0.95)
-    )
-    if verdict.promoted:
-        against = part(progress, 0.95, 1.0)
-        verdict = held_against_champion(settings, journey, lessons.features, bundle, TEST_WEEKS, against) or verdict
-    registry.note(registered.version, verdict)
+    entry = registered(registry, journey, lessons, judged, verdict, run, now, refit=refit)
     progress("done", 1.0)
-    return TrainResult(registered, verdict, backtest, pictures)
+    return TrainResult(entry, verdict, backtest, pictures)
 
 
 def backtested(
-    journey: CompleteJourney, lessons: Lessons, weeks: Iterable[int], setting: Setting, progress: Progress = silent
+    journey: CompleteJourney,
+    lessons: Lessons,
+    weeks: Iterable[int],
+    setting: Setting,
+    progress: Progress = silent,
+    recipe: Recipe | None = None,
 ) -> Backtest:
     """Learn from what was known before the first of the weeks, and play them all.
 
@@ -139,9 +148,9 @@ def backtested(
     held_out = tuple(weeks)
     first = min(held_out)
     progress("fitting the value model and the baselines", 0.0)
-    learned = Learned.of(lessons.until(week_start(first)))
+    learned = Learned.of(lessons.until(week_start(first)), recipe)
     metrics = scored(journey, lessons, learned, held_out)
-    tuning = tuned(journey, lessons, first, setting, part(progress, 0.1, 0.4))
+    tuning = tuned(journey, lessons, first, setting, part(progress, 0.1, 0.4), recipe)
     played = played_weeks(journey, lessons.features, held_out, setting)
     bound = clairvoyant(played, setting, part(progress, 0.4, 0.6))
     rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h)
@@ -165,11 +174,21 @@ def drawn(journey: CompleteJourney, lessons: Lessons, backtest: Backtest, direct
     model = backtest.learned.value
     predicted = model.predict(test.features)
     gain = model.booster_.feature_importance("gain")
+    moved = contributions(model.booster_, test.features)
+    curves = partial_dependence(model.booster_, test.features, list(moved.index[:MOST_MOVING]))
     return {
         "backtest": plots.backtest_picture(backtest.results, backtest.weeks, directory / "backtest.png"),
         "predicted": plots.prediction_picture(predicted, test.value, directory / "predicted_and_actual.png"),
         "calibration": plots.calibration_picture(calibration(test.value, predicted), directory / "calibration.png"),
         "importance": plots.importance_picture(model.booster_.feature_name(), gain, directory / "importance.png"),
+        "contributions": plots.importance_picture(
+            list(moved.index),
+            moved.to_numpy(),
+            directory / "contributions.png",
+            title="What moves predicted values",
+            label="share of mean absolute contributions to held-out campaigns, %",
+        ),
+        "dependence": plots.dependence_picture(curves, directory / "dependence.png"),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,16 @@ def calibration_picture(parts: pd.DataFrame, path: Path) -> Path:
     return _saved(figure, path, "Calibration", f"{parts.campaigns.sum():,} held-out campaigns, real revenue")
 
 
-def importance_picture(names: Sequence[str], gain: Floats, path: Path, most: int = 15) -> Path:
-    """The features that the trees gain most from, as shares of the whole gain."""
+def importance_picture(
+    names: Sequence[str],
+    gain: Floats,
+    path: Path,
+    most: int = 15,
+    *,
+    title: str = "What the value model looks at",
+    label: str = "share of the trees' gain, %",
+) -> Path:
+    """What matters most, as shares of the whole: the features that trees gain from, or whatever `label` says."""
     share = 100 * gain / max(gain.sum(), 1e-12)
     chosen = np.argsort(share)[-most:]
     figure = _figure(6.8, 0.9 + 0.29 * len(chosen))
@@ -105,9 +114,93 @@ def importance_picture(names: Sequence[str], gain: Floats, path: Path, most: int
     axes.set_yticks(np.arange(len(chosen)), [names[i] for i in chosen])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, share.max() * 1.1)
-    axes.set_xlabel("share of the trees' gain, %")
+    axes.set_xlabel(label)
     _tidy(axes, grid="x")
-    return _saved(figure, path, "What the value model looks at")
+    return _saved(figure, path, title)
+
+
+def history_picture(worth: Mapping[int, float], path: Path) -> Path:
+    """What each finished trial of a search was worth, by its number, and the best so far."""
+    figure = _figure(6.8, 3.8)
+    axes = figure.subplots()
+    numbers, shares = np.array(list(worth)), np.array(list(worth.values()))
+    axes.scatter(numbers, shares, s=26, color=THEIRS, label="trial")
+    axes.step(numbers, np.maximum.accumulate(shares), where="post", color=OURS, linewidth=1.8, label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel("share of the gap, validation weeks")
+    axes.legend(frameon=False, loc="lower right")
+    _tidy(axes, grid="y")
+    return _saved(figure, path, "Search for a recipe", _SIMULATED)
+
+
+def dependence_picture(curves: Mapping[str, tuple[Floats, Floats]], path: Path) -> Path:
+    """How the predicted value moves with one feature while the others stay: by feature, its values and mean dollars."""
+    figure = _figure(9.6, 2.7 * ((len(curves) + 2) // 3))
+    panels = figure.subplots((len(curves) + 2) // 3, 3, squeeze=False).ravel()
+    for axes, (name, (at, dollars)) in zip(panels, curves.items(), strict=False):
+        axes.plot(at, dollars, color=OURS, linewidth=1.8)
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_ylabel("mean value, $", fontsize=8)
+        _tidy(axes, grid="both")
+    for axes in panels[len(curves) :]:
+        axes.set_visible(False)
+    return _saved(
+        figure, path, "Partial dependence", "all other features as they are; held-out campaigns, real revenue"
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a picture, and named points beside it."""
+
+    name: str
+    across: Sequence[float]
+    up: Sequence[float]
+    marked: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def lines_picture(lines: Sequence[Line], across: str, up: str, title: str, path: Path) -> Path:
+    """Lines over one pair of axes, each with its named points in the same colour."""
+    figure = _figure(7.6, 4.8)
+    axes = figure.subplots()
+    for line, colour in zip(lines, (OURS, BOUND, "#009E73", "#CC79A7"), strict=False):
+        axes.plot(line.across, line.up, color=colour, marker=".", linewidth=1.6, label=line.name)
+        for (name, (x, y)), marker in zip(line.marked.items(), "D^sv", strict=False):
+            axes.scatter([x], [y], s=55, color=colour, marker=marker, edgecolors=INK, zorder=3)
+            if line is lines[0]:  # the same names for all
+                axes.annotate(name, (x, y), textcoords="offset points", xytext=(7, -13), fontsize=9, color=INK)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.legend(frameon=False, loc="best")
+    _tidy(axes, grid="both")
+    return _saved(figure, path, title, _SIMULATED)
+
+
+def settings_picture(results: Sequence[PolicyResult], weeks: Sequence[int], path: Path) -> Path:
+    """Shares of the gap of the leading policies in every setting without preemption, with their intervals."""
+    shown = {"index": OURS, "planner": "#009E73", "expert": BOUND, "expert_vp": "#CC79A7", "matrix": THEIRS}
+    by_setting: dict[str, dict[str, PolicyResult]] = {}
+    for result in results:
+        if not result.preemptive:
+            name = f"{result.release.replace('_', chr(10))}\n{result.load:g}"
+            by_setting.setdefault(name, {})[result.policy] = result
+    figure = _figure(max(6.0, 1.9 + 0.85 * len(by_setting)), 4.8)
+    axes = figure.subplots()
+    for n, (policy, colour) in enumerate(shown.items()):
+        there = [(at, played[policy]) for at, played in enumerate(by_setting.values()) if policy in played]
+        if not there:
+            continue
+        position = np.array([at for at, _ in there]) + 0.13 * (n - (len(shown) - 1) / 2)
+        share = np.array([result.share_of_gap for _, result in there])
+        spread = np.abs(np.array([result.ci95 for _, result in there]).T - share)
+        axes.errorbar(position, share, yerr=spread, fmt="o", color=colour, ms=5, elinewidth=1.2, label=policy)
+    axes.set_xticks(np.arange(len(by_setting)), list(by_setting), fontsize=8)
+    axes.set_ylim(0.2, 1.05)
+    axes.set_ylabel("share of the gap (95 % interval)")
+    axes.legend(frameon=False, loc="lower right", ncols=len(shown), fontsize=8)
+    _tidy(axes, grid="y")
+    return _saved(figure, path, f"Policies in every setting, weeks {min(weeks)}-{max(weeks)}", _SIMULATED)
 
 
 def _colour(policy: str) -> str:

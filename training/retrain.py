@@ -11,19 +11,20 @@ from datetime import datetime
 from typing import Any
 
 from features.curves import hours
-from features.schema import History, campaigns_of
+from features.schema import History
 from serving.registry import champion
 from serving.settings import Settings
-from training.backtest import Setting
+from training.candidates import judgement, registered, tuning_of
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.datasets.outcome_log import log_end, outcome_log, settled
 from training.labels import labels
-from training.learning import TEST_WEEKS, Learned, Lessons, bundled, tuned
-from training.pipeline import EXAMPLE_ROWS, flat_metrics, scored
+from training.learning import TEST_WEEKS, Learned, Lessons, bundled
+from training.pipeline import flat_metrics, scored
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
+from training.recipes import recipe_of
 from training.tracking import Registered, Registry, Training
-from training.trial import trial, withheld_from
+from training.trial import withheld_from
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,20 @@ class RetrainResult:
 
 
 def retrain(
-    settings: Settings, now: datetime, progress: Progress = silent, journey: CompleteJourney | None = None
+    settings: Settings,
+    now: datetime,
+    progress: Progress = silent,
+    journey: CompleteJourney | None = None,
+    *,
+    refit: bool = True,
 ) -> RetrainResult:
-    """Train a challenger on history and outcome log, and promote it if it is no worse than the champion.
+    """Refresh the champion: its recipe on history and outcome log, promoted if it is no worse.
 
     Parameters
     ----------
     now : when this happens, for the record; nothing learned depends on it.
     journey : the history before the log, where it was read already.
+    refit : whether a promoted challenger learns from the weeks it was judged on too before it serves.
 
     Raises
     ------
@@ -80,7 +87,8 @@ def retrain(
     registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
     registry.check()
     log = outcome_log(settings)
-    incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
+    serving = champion(settings.tracking_uri, cache_dir=settings.home / "models")
+    incumbent = registry.proof(str(serving.meta.version))
     journey = journey or complete_journey(progress=part(progress, 0.0, 0.3))
     first = first_unseen_week(log)
     until = week_start(first) if first in TEST_WEEKS else log_end(log)
@@ -88,35 +96,32 @@ def retrain(
 
     progress("computing features", 0.3)
     lessons = Lessons.of(journey.history.joined(taught))
-    learned = Learned.of(lessons.until(until))
-    tuning = tuned(journey, lessons, first, Setting(), part(progress, 0.35, 0.55))
+    recipe = recipe_of(incumbent.meta)
+    learned = Learned.of(lessons.until(until), recipe)
+    # The champion's lookahead stays: choosing anew by two plays of eight weeks would add chance, and nothing else.
     metrics = scored(journey, lessons, learned, range(first, TEST_WEEKS.stop))
-    challenger = bundled(lessons, learned, tuning, until, now, metrics)
-    verdict = trial(journey, lessons.features, challenger, incumbent, TEST_WEEKS, progress=part(progress, 0.55, 0.8))
+    challenger = bundled(lessons, learned, tuning_of(incumbent.meta), until, now, metrics)
+    verdict = judgement(journey, lessons, challenger, incumbent, progress=part(progress, 0.4, 0.85))
 
-    progress("logging to MLflow", 0.8)
+    progress("logging to MLflow", 0.85)
     late = int((labels(taught)["share"] < 1).sum())
-    registered = registry.register(
-        Training(
-            name="retrain",
-            bundle=challenger,
-            parameters={
-                **asdict(learned.value.recipe),
-                "training_rows": learned.value.rows_,
-                "horizon_h": tuning.learned_h,
-                "logged_campaigns": len(taught.campaigns),
-                "logged_late": late,
-            },
-            metrics={**flat_metrics(metrics), **{f"verdict.{name}": value for name, value in verdict.figures.items()}},
-            dataset=lessons.table(until),
-            example=campaigns_of(journey.history, journey.campaign_ids([first])[:EXAMPLE_ROWS]),
-            tags={"challenged": f"version {incumbent.meta.version}"},
-        )
+    run = Training(
+        name="retrain",
+        bundle=challenger,
+        parameters={
+            **asdict(learned.value.recipe),
+            "training_rows": learned.value.rows_,
+            "horizon_h": challenger.meta.horizon_h,
+            "logged_campaigns": len(taught.campaigns),
+            "logged_late": late,
+        },
+        metrics=flat_metrics(metrics),
+        tags={"challenged": f"version {incumbent.meta.version}"},
     )
-    registry.note(registered.version, verdict)
+    entry = registered(registry, journey, lessons, challenger, verdict, run, now, refit=refit)
     progress("done", 1.0)
     weeks = withheld_from(TEST_WEEKS, challenger, incumbent)
-    return RetrainResult(registered, verdict, len(taught.campaigns), late, weeks, metrics)
+    return RetrainResult(entry, verdict, len(taught.campaigns), late, weeks, metrics)
 
 
 def first_unseen_week(log: History) -> int:

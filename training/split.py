@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.asof import known_by
-from features.builder import build_features
+from features.builder import features_of_tables
 from features.curves import Floats
-from features.schema import History, campaigns_of
+from features.schema import History
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,9 @@ class Examples:
     @classmethod
     def of(cls, history: History, labelled: pd.DataFrame) -> Self:
         """Features for a frame of labels, in its order, from what was known when each campaign was released."""
-        campaigns = campaigns_of(history, labelled.campaign_id)
-        released = [campaign.released_at for campaign in campaigns]
+        released = history.campaigns.set_index("campaign_id").released_at.loc[labelled.campaign_id]
         return cls(
-            build_features(history, campaigns, released),
+            features_of_tables(history, labelled.campaign_id),
             labelled["value"].to_numpy(dtype=float),
             labelled["share"].to_numpy(dtype=float),
             pd.DatetimeIndex(released),

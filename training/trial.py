@@ -1,106 +1,94 @@
-"""Newcomers prove themselves: against the expert rule, and against the champion, on weeks nobody learned from."""
+"""Newcomers prove themselves: against the expert rule, or against the champion, on weeks nobody learned from.
+
+The two models play the weeks withheld from both. Nine weeks cannot tell two good models apart, so models of the same
+two recipes, fitted anew every other week to what was known before it, play the sixteen weeks before as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import cache
 
 import numpy as np
-import pandas as pd
 
 from features.curves import hours
-from serving.errors import NoChampion
 from serving.model import Bundle
-from serving.registry import champion
 from serving.scheduling import policies
-from serving.settings import Settings
-from training.backtest import Contender, Outcomes, Setting, clairvoyant, contenders, of_bundle, play_weeks, played_weeks
-from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
-from training.datasets.outcome_log import joined_with_log
-from training.learning import TEST_WEEKS, Learned, Lessons, Tuning
+from training.backtest import (
+    Contender,
+    PlayedWeek,
+    Setting,
+    best_horizon,
+    clairvoyant,
+    of_bundle,
+    play_weeks,
+    played_weeks,
+)
+from training.backtest.playing import Values
+from training.datasets.complete_journey import CompleteJourney, week_start
+from training.estimators import Recipe
+from training.learning import TEST_WEEKS, TUNING_WEEKS, Learned, Lessons
 from training.progress import Progress, part, silent
-from training.promotion import Verdict, judged
-from training.tracking import Registry
+from training.promotion import Earned, Kind, Verdict, judged
+from training.recipes import recipe_of, same_recipe
 
-EARLIER_WEEKS = (range(28, 36), range(36, 44))
-"""Weeks before the held-out ones, each block played by models that learned from the weeks before it alone.
+EARLIER_WEEKS = range(28, 44)
+"""Weeks before the held-out ones, played by stand-ins: models of the same recipes that learned before each."""
 
-A difference of a few hundredths of the gap drowns in the chance of nine weeks; it shows in twenty-five.
-"""
+REFIT_EVERY = 2
+"""Weeks that a stand-in plays before it is fitted anew."""
+
+LONGEST_LAG = timedelta(weeks=8)
+"""How much older than the other's the data of a stand-in may be; beyond it there is too little past to learn from."""
 
 
-def held_against_expert(
+def on_trial(
     journey: CompleteJourney,
     lessons: Lessons,
-    tuning: Tuning,
-    held_out: Outcomes,
-    setting: Setting,
+    newcomer: Bundle,
+    incumbent: Bundle | None,
+    weeks: Iterable[int] = TEST_WEEKS,
+    setting: Setting | None = None,
     progress: Progress = silent,
 ) -> Verdict:
-    """Whether learned values are no worse than the expert's under the same index, over held-out and earlier weeks.
+    """Hold a newcomer against the champion, or against the expert rule where there is none.
 
     Parameters
     ----------
-    held_out : the play of the held-out weeks, `index`, `expert`, `fifo` and `clairvoyant` among its contenders.
+    lessons : every labelled campaign, each with its features as of its release.
+    incumbent : the champion as it was before it learned from `weeks`.
+    weeks : to choose from; those that one of the two learned from are left out.
     """
-    played = [held_out]
-    for n, weeks in enumerate(EARLIER_WEEKS):
-        block = part(progress, n / len(EARLIER_WEEKS), (n + 1) / len(EARLIER_WEEKS))
-        learned = Learned.of(lessons.until(week_start(weeks[0])))
-        ready = played_weeks(journey, lessons.features, weeks, setting)
-        rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h)
-        needed = [rival for rival in rivals if rival.name in ("index", "expert", "fifo")]
-        bound = clairvoyant(ready, setting, part(block, 0.0, 0.5))
-        played.append(play_weeks(ready, [*needed, bound], setting, part(block, 0.5, 1.0)))
-    earned = {
-        name: np.concatenate([outcomes.of[name].value for outcomes in played])
-        for name in ("index", "expert", "fifo", "clairvoyant")
-    }
-    return judged(
-        earned["index"], earned["expert"], earned["fifo"], earned["clairvoyant"], incumbent_name="the expert rule"
-    )
-
-
-def held_against_champion(
-    settings: Settings,
-    journey: CompleteJourney,
-    features: pd.DataFrame,
-    newcomer: Bundle,
-    weeks: Iterable[int],
-    progress: Progress = silent,
-) -> Verdict | None:
-    """The verdict on a newcomer; None when there is no champion yet.
-
-    Raises
-    ------
-    RegistryUnreachable, BundleCorrupt
-        When there is one that cannot be fetched.
-    """
-    try:
-        incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
-    except NoChampion:
-        return None
-    return trial(journey, features, newcomer, incumbent, weeks, progress=progress)
-
-
-def promote(settings: Settings, version: str, progress: Progress = silent) -> Verdict:
-    """Judge a registered version against the champion on the held-out weeks, and make it champion if it may be.
-
-    Raises
-    ------
-    BadInput
-        When the registry has no such version.
-    NoChampion
-        When there is nobody to hold it against.
-    """
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
-    newcomer = registry.bundle(version)
-    incumbent = champion(settings.tracking_uri, cache_dir=settings.home / "models")
-    journey = complete_journey(progress=part(progress, 0.0, 0.4))
-    progress("computing features", 0.4)
-    features = Lessons.of(joined_with_log(journey.history, settings)).features
-    verdict = trial(journey, features, newcomer, incumbent, TEST_WEEKS, progress=part(progress, 0.5, 1.0))
-    registry.note(version, verdict)
-    return verdict
+    played_as = setting or Setting()
+    withheld = withheld_from(weeks, newcomer, *([incumbent] if incumbent else []))
+    name = "the expert rule" if incumbent is None else f"the champion (version {incumbent.meta.version})"
+    if not withheld:
+        none = np.zeros((0, played_as.replicates))
+        return judged(Earned(none, none, none, none), Kind.FIRST, incumbent_name=name)
+    progress("playing the withheld weeks", 0.0)
+    latest = max(bundle.meta.training_window[1] for bundle in (newcomer, incumbent) if bundle)
+    if incumbent is None:
+        rule = Learned.of(lessons.until(newcomer.meta.training_window[1]))
+        rule_h = _expert_horizon(journey, lessons, played_as)
+        rival = Contender("incumbent", rule.expert, policies.index(rule_h))
+        rival_before: Contender | None = Contender(
+            "incumbent", stand_in(lessons, None, expert=True), policies.index(rule_h)
+        )
+        kind = Kind.FIRST
+    else:
+        rival = of_bundle("incumbent", incumbent)
+        rival_before = _stand_in_for(incumbent, "incumbent", lessons, latest - incumbent.meta.training_window[1])
+        kind = Kind.REFRESH if same_recipe(newcomer.meta, incumbent.meta) else Kind.NEW_RECIPE
+    mine = of_bundle("newcomer", newcomer)
+    mine_before = _stand_in_for(newcomer, "newcomer", lessons, latest - newcomer.meta.training_window[1])
+    own = earned(played_weeks(journey, lessons.features, withheld, played_as), mine, rival, played_as)
+    if mine_before is None or rival_before is None:
+        return judged(own, kind, incumbent_name=name)
+    progress("playing the weeks before with models that learned before each", 0.4)
+    ready = played_weeks(journey, lessons.features, EARLIER_WEEKS, played_as)
+    before = earned(ready, mine_before, rival_before, played_as, part(progress, 0.4, 1.0))
+    return judged(together(before, own), kind, incumbent_name=name, themselves=own)
 
 
 def withheld_from(weeks: Iterable[int], *bundles: Bundle) -> list[int]:
@@ -109,32 +97,60 @@ def withheld_from(weeks: Iterable[int], *bundles: Bundle) -> list[int]:
     return [week for week in weeks if hours(week_start(week)) >= stopped_h]
 
 
-def trial(
-    journey: CompleteJourney,
-    features: pd.DataFrame,
-    newcomer: Bundle,
-    incumbent: Bundle,
-    weeks: Iterable[int],
-    setting: Setting | None = None,
-    progress: Progress = silent,
-) -> Verdict:
-    """Play the weeks withheld from both, each bundle's values under its own index, and judge.
+def stand_in(lessons: Lessons, recipe: Recipe | None, lag: timedelta = timedelta(0), *, expert: bool = False) -> Values:
+    """Values of models that learned before the week they are asked about, fitted anew every `REFIT_EVERY` weeks.
 
     Parameters
     ----------
-    features : by campaign id, each campaign's as of its release.
-    weeks : to choose from; those that one of the two learned from are left out.
+    lag : how old the latest they learn from is.
+    expert : the expert rule's values instead of the recipe's.
     """
-    played_as = setting or Setting()
-    name = f"the champion (version {incumbent.meta.version})"
-    withheld = withheld_from(weeks, newcomer, incumbent)
-    if not withheld:
-        none = np.zeros((0, played_as.replicates))
-        return judged(none, none, none, none, incumbent_name=name)
-    played = played_weeks(journey, features, withheld, played_as)
-    bound = clairvoyant(played, played_as, part(progress, 0.0, 0.4))
+
+    @cache
+    def fitted(first: int) -> Learned:
+        return Learned.of(lessons.until(week_start(first) - min(lag, LONGEST_LAG)), recipe)
+
+    def values(week: PlayedWeek) -> np.ndarray:
+        learned = fitted(week.week - (week.week - EARLIER_WEEKS.start) % REFIT_EVERY)
+        return learned.expert(week) if expert else learned.believed(week)
+
+    return values
+
+
+def earned(
+    weeks: Sequence[PlayedWeek],
+    newcomer: Contender,
+    incumbent: Contender,
+    setting: Setting,
+    progress: Progress = silent,
+) -> Earned:
+    """What both earn in some weeks, between FIFO and the bound."""
+    bound = clairvoyant(weeks, setting, part(progress, 0.0, 0.4))
     fifo = Contender("fifo", bound.values, policies.fifo)
-    rivals = [of_bundle("newcomer", newcomer), of_bundle("incumbent", incumbent), fifo, bound]
-    outcomes = play_weeks(played, rivals, played_as, part(progress, 0.4, 1.0))
-    earned = {name: outcome.value for name, outcome in outcomes.of.items()}
-    return judged(earned["newcomer"], earned["incumbent"], earned["fifo"], earned["clairvoyant"], incumbent_name=name)
+    outcomes = play_weeks(weeks, [newcomer, incumbent, fifo, bound], setting, part(progress, 0.4, 1.0))
+    return Earned(*(outcomes.of[name].value for name in (newcomer.name, incumbent.name, "fifo", "clairvoyant")))
+
+
+def together(*parts: Earned) -> Earned:
+    """The weeks of all parts."""
+    return Earned(
+        newcomer=np.concatenate([each.newcomer for each in parts]),
+        incumbent=np.concatenate([each.incumbent for each in parts]),
+        fifo=np.concatenate([each.fifo for each in parts]),
+        clairvoyant=np.concatenate([each.clairvoyant for each in parts]),
+    )
+
+
+def _stand_in_for(bundle: Bundle, name: str, lessons: Lessons, lag: timedelta) -> Contender | None:
+    """Who plays for a bundle in earlier weeks; None where it does not say how it was made."""
+    recipe = recipe_of(bundle.meta)
+    if recipe is None:
+        return None
+    return Contender(name, stand_in(lessons, recipe, lag), policies.index(bundle.meta.horizon_h))
+
+
+def _expert_horizon(journey: CompleteJourney, lessons: Lessons, setting: Setting) -> float:
+    """The lookahead that suits the expert's values best in the weeks before the held-out ones, in hours."""
+    weeks = range(TEST_WEEKS[0] - TUNING_WEEKS, TEST_WEEKS[0])
+    learned = Learned.of(lessons.until(week_start(weeks[0])))
+    return best_horizon(played_weeks(journey, lessons.features, weeks, setting), learned.expert, setting)

@@ -7,7 +7,14 @@ code a command ends with. Catch by type, never by text.
 from serving.errors.base import ExitCode, PrecedenceError, problem
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, StaleLease
 from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, SettingInvalid
-from serving.errors.models import BundleCorrupt, ContractMismatch, HistoryEmpty, NoChampion, RegistryUnreachable
+from serving.errors.models import (
+    BundleCorrupt,
+    ContractMismatch,
+    HistoryEmpty,
+    NoChampion,
+    NothingToRestore,
+    RegistryUnreachable,
+)
 from serving.errors.services import Refused, ServiceEnded, ServiceUnreachable
 
 __all__ = [
@@ -23,6 +30,7 @@ __all__ = [
     "IllegalTransition",
     "NoChampion",
     "NotJson",
+    "NothingToRestore",
     "PrecedenceError",
     "Refused",
     "RegistryUnreachable",

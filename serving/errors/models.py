@@ -51,6 +51,20 @@ class NoChampion(PrecedenceError):
         )
 
 
+class NothingToRestore(PrecedenceError):
+    """The champion replaced nobody, so there is nobody to go back to."""
+
+    exit_code = ExitCode.UNUSABLE_MODEL
+    title = "No earlier champion"
+
+    def __init__(self, version: str, known: str) -> None:
+        super().__init__(
+            f"version {version} replaced no earlier champion: name a version with --to, one of {known}",
+            version=version,
+            known=known,
+        )
+
+
 class RegistryUnreachable(PrecedenceError):
     """The model registry does not answer."""
 

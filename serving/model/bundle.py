@@ -20,9 +20,10 @@ from serving import priority
 from serving.model import storage
 from serving.model.explanation import explained, reasons_of
 from serving.model.fallback import Unanswerable, fallback_reasons
-from serving.model.matrix import matrix_reasons
+from serving.model.matrix import explained_by_matrix, matrix_reasons
 from serving.model.meta import Meta
-from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
+from serving.model.words import in_words
+from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime, Reason
 from serving.scheduling.columns import Columns
 
 _THREADS = 1
@@ -103,12 +104,9 @@ class Bundle:
         why_not = self._why_not(rows, at)
         answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not)
         return [
-            explained(
-                answer,
-                matrix_reasons(self.matrix, campaign, row)
-                if answer.fallback
-                else reasons_of(FEATURE_NAMES, row, parts),
-            )
+            explained_by_matrix(self.matrix, answer, campaign, row)
+            if answer.fallback
+            else _explained(answer, reasons_of(FEATURE_NAMES, row, parts), matrix_reasons(self.matrix, campaign, row))
             for answer, campaign, row, parts in zip(answers, campaigns, rows, contributions, strict=True)
         ]
 
@@ -154,3 +152,7 @@ class Bundle:
                 campaigns, why_not, *(column.tolist() for column in columns), strict=True
             )
         ]
+
+
+def _explained(answer: Prediction, reasons: tuple[Reason, ...], matrix: tuple[Reason, ...]) -> Explanation:
+    return explained(answer, reasons, in_words(reasons), matrix)

@@ -27,8 +27,10 @@ def reasons_of(names: Sequence[str], features: Floats, contributions: Floats) ->
     return tuple(sorted(reasons, key=lambda reason: -abs(reason.contribution)))
 
 
-def explained(prediction: Prediction, reasons: tuple[Reason, ...]) -> Explanation:
-    """A prediction with its reasons."""
+def explained(
+    prediction: Prediction, reasons: tuple[Reason, ...], plain: tuple[str, ...], matrix: tuple[Reason, ...]
+) -> Explanation:
+    """A prediction with its reasons, the largest in words, and the matrix's points beside them."""
     # Field by field rather than asdict, which would turn the nested values into dictionaries.
     fields = {name: getattr(prediction, name) for name in Prediction.__dataclass_fields__}
-    return Explanation(**fields, reasons=reasons)
+    return Explanation(**fields, reasons=reasons, plain=plain, matrix=matrix)

@@ -11,6 +11,7 @@ from features.matrix import Matrix
 from features.records import Campaign
 from serving.model.explanation import explained
 from serving.model.meta import ProcessingPrior
+from serving.model.words import in_points
 from serving.prediction import (
     Card,
     CurveParameters,
@@ -63,14 +64,21 @@ class MatrixModel:
 
     def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
         """The answers with each criterion's share of the points."""
+        answers = self.predict(campaigns, at)
         return [
-            explained(prediction, matrix_reasons(self.matrix, campaign, None))
-            for campaign, prediction in zip(campaigns, self.predict(campaigns, at), strict=True)
+            explained_by_matrix(self.matrix, answer, campaign, None)
+            for campaign, answer in zip(campaigns, answers, strict=True)
         ]
 
     def card(self) -> Card:
         """Identity and why the matrix answers."""
         return Card(**asdict(self.identity), reason=self.reason)
+
+
+def explained_by_matrix(matrix: Matrix, answer: Prediction, campaign: Campaign, features: Floats | None) -> Explanation:
+    """An answer of the matrix with its points as reasons."""
+    points = matrix_reasons(matrix, campaign, features)
+    return explained(answer, points, in_points(points), points)
 
 
 def matrix_reasons(matrix: Matrix, campaign: Campaign, features: Floats | None) -> tuple[Reason, ...]:

@@ -77,6 +77,7 @@ class Meta:
     index_quantiles : rising reference indices ($ per slot-hour) of past contenders, for scores.
     training_window : first and last moment the training data cover.
     by_targets : whether every campaign the model learned from named its targets.
+    recipe : how the model was fitted, for whoever would fit it again or tell two recipes apart.
     version : the registry's version, unknown until registered.
     """
 
@@ -92,6 +93,7 @@ class Meta:
     matrix_dollars: MatrixDollars
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
     by_targets: bool = False
+    recipe: dict[str, str | bool | int | float | None] = field(default_factory=dict)
     version: str | None = None
 
     __pydantic_config__ = STRICT

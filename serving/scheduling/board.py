@@ -41,11 +41,19 @@ class Policy:
     horizon_h : hours; the index's mean lookahead.
     scale : places an index among past contenders; None when there is no bundle.
     preemption : when a runner gives way.
+    emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1; see `policies.Index`. Indices and
+        scores that are shown stay the index itself.
     """
 
     horizon_h: float
     scale: Scale | None
     preemption: Preemption
+    emphasis: float = 0.0
+
+    @property
+    def order(self) -> Order:
+        """What gives the keys where the index orders."""
+        return index(self.horizon_h, self.emphasis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +110,14 @@ class Board:
         rows = tuple(i for i, s in enumerate(standings) if s.estimate is not None)
         columns = columns_of([standings[i] for i in rows], slots)
         by_matrix = any((e := standings[i].estimate) is not None and e.value is None for i in rows)
-        order = matrix if by_matrix else index(policy.horizon_h)
+        order = matrix if by_matrix else policy.order
         ranked = rank(columns, hours(moment), order)
         return cls(moment, slots, policy, tuple(standings), rows, columns, by_matrix, ranked)
 
     @property
     def order(self) -> Order:
         """What gives the keys."""
-        return matrix if self.by_matrix else index(self.policy.horizon_h)
+        return matrix if self.by_matrix else self.policy.order
 
     @cached_property
     def contenders(self) -> list[int]:

@@ -43,6 +43,7 @@ class Tick:
     lease_s : seconds of the clock for which a task, and the lead, are held without a sign of life.
     attempts : failures or losses of one chunk after which its task becomes a dead letter.
     refresh_s : seconds of the clock after which a campaign is estimated anew.
+    emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1.
 
     Attributes
     ----------
@@ -63,11 +64,12 @@ class Tick:
         attempts: int,
         refresh_s: float = 900.0,
         preemption: Preemption | None = None,
+        emphasis: float = 0.0,
     ) -> None:
         self._store, self._executor, self._predictor, self._clock = store, executor, predictor, clock
         self._owner, self._wake, self._attempts = owner, wake, attempts
         self._lease, self._refresh = timedelta(seconds=lease_s), timedelta(seconds=refresh_s)
-        self._policy = Policy(_HORIZON_H, None, preemption or Preemption())
+        self._policy = Policy(_HORIZON_H, None, preemption or Preemption(), emphasis)
         self._knows_scale = False
         self._led_until: datetime | None = None
         self._waiting: list[asyncio.Future[Board]] = []

@@ -25,6 +25,7 @@ from training.datasets.complete_journey import CompleteJourney, complete_journey
 from training.learning import Learned, Lessons
 from training.pipeline import train
 from training.retrain import RetrainResult, retrain
+from training.tracking import Registry
 
 pytestmark = pytest.mark.integration
 
@@ -108,10 +109,33 @@ def test_training_prints_one_document_and_nothing_else(trained: Trained):
 
 
 def test_the_champion_knows_where_its_training_ended(bundle: Bundle):
-    assert bundle.snapshot.moment == week_start(44)
-    assert bundle.meta.training_window == (week_start(6), week_start(44))
+    assert bundle.snapshot.moment == week_start(53)
+    assert bundle.meta.training_window == (week_start(6), week_start(53))
     assert bundle.meta.horizon_h in (3, 6, 12, 24, 48)
     assert bundle.identity.version == "1"
+
+
+def test_the_champion_was_judged_before_it_learned_from_the_weeks_it_was_judged_on(trained: Trained):
+    registry = Registry(trained.settings.tracking_uri, trained.settings.home / "mlartifacts")
+    judged = registry.proof("1")
+    assert judged.meta.training_window == (week_start(6), week_start(44))
+    assert judged.meta.recipe == registry.bundle("1").meta.recipe
+    assert trained.said["figures"]["weeks"] == 25
+    assert {"budget.predicted_over_actual", "budget.latency", "budget.size"} <= set(trained.said["figures"])
+
+
+def test_the_model_card_tells_window_figures_failures_and_what_is_simulated(trained: Trained):
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=trained.settings.tracking_uri)
+    mlflow.set_tracking_uri(trained.settings.tracking_uri)
+    card = mlflow.artifacts.load_text(f"runs:/{trained.said['run_id']}/model_card.md")
+    for told in ("2017-01-30", "2017-12-25", "Thanksgiving", "simulated", "Weeks it got wrong", "expert rule"):
+        assert told in card
+    version = client.get_model_version_by_alias("campaign-priority", "champion")
+    assert version.description == card
+    assert version.tags["status"] == "champion"
+    assert len(version.tags["recipe"]) == 10
 
 
 def test_scores_of_a_real_week_spread_over_the_scale(bundle: Bundle, journey: CompleteJourney):
@@ -160,7 +184,8 @@ def test_mlflow_keeps_parameters_metrics_data_pictures_and_signature(trained: Tr
     assert run.data.metrics["backtest.index.share_of_gap"] > run.data.metrics["backtest.matrix.share_of_gap"]
     assert [given.dataset.name for given in run.inputs.dataset_inputs] == ["train"]
     pictures = {Path(found.path).name for found in client.list_artifacts(run.info.run_id, "plots")}
-    assert pictures == {"backtest.png", "predicted_and_actual.png", "calibration.png", "importance.png"}
+    learned = {"predicted_and_actual.png", "calibration.png", "importance.png", "contributions.png", "dependence.png"}
+    assert pictures == {"backtest.png", *learned}
     version = client.get_model_version_by_alias("campaign-priority", "champion")
     assert str(version.version) == trained.said["model_version"]
     assert version.tags["verdict"] == trained.said["reason"]
@@ -173,7 +198,7 @@ def test_mlflow_keeps_parameters_metrics_data_pictures_and_signature(trained: Tr
 def test_the_pictures_are_drawn(trained: Trained):
     for picture in (trained.settings.home / "pictures").glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
-    assert len(list((trained.settings.home / "pictures").glob("*.png"))) == 4
+    assert len(list((trained.settings.home / "pictures").glob("*.png"))) == 6
 
 
 def test_promoting_a_version_that_is_not_there_names_those_that_are(trained: Trained, tmp_path: Path):
@@ -194,7 +219,8 @@ def test_training_asks_for_its_registry_before_it_learns_anything(tmp_path: Path
 
 def test_retraining_judges_on_the_weeks_that_neither_has_seen(retrained: RetrainResult):
     assert retrained.weeks == list(range(45, 53))
-    assert retrained.verdict.figures["weeks"] == 8
+    assert retrained.verdict.figures["own_weeks"] == 8
+    assert retrained.verdict.figures["weeks"] == 24
     assert (retrained.logged, retrained.late) == (112, 56)
     assert retrained.registered.version == "2"
     assert "the champion (version 1)" in retrained.verdict.reason

@@ -16,7 +16,8 @@ from serving.scheduling.preemption import Preemption
 from serving.scheduling.rank import rank
 from tests.queues import NOW, queues
 
-orders = st.sampled_from(sorted(ORDERS)).map(lambda name: order_named(name, 6.0))
+# All but the planner, which plans anew at every decision: two slots free at once follow one plan, not two.
+orders = st.sampled_from(sorted(set(ORDERS) - {"planner"})).map(lambda name: order_named(name, 6.0))
 workers_ = st.integers(1, 5)
 truths = st.integers(0, 2**32 - 1)
 rules = st.none() | st.builds(

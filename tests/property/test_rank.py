@@ -13,7 +13,8 @@ from serving.scheduling.policies import ORDERS, order_named
 from serving.scheduling.rank import density, pressure, rank
 from tests.queues import NOW, queues
 
-orders = st.sampled_from(sorted(ORDERS)).map(lambda name: order_named(name, 6.0))
+# All but the planner: its plan is one of chance tries, judged as a whole, and compiling it takes seconds.
+orders = st.sampled_from(sorted(set(ORDERS) - {"planner"})).map(lambda name: order_named(name, 6.0))
 
 
 @given(queues(), orders)
@@ -43,7 +44,7 @@ def test_a_larger_boost_never_loses_a_place(columns: Columns, order, data: st.Da
     assert rank(replace(columns, boost=boost), NOW, order).tolist().index(chosen) <= before
 
 
-@given(queues(least=2), st.sampled_from(["matrix", "vp", "index"]), st.data())
+@given(queues(least=2), st.sampled_from(["matrix", "value", "vp", "gcmu", "atc", "index"]), st.data())
 def test_two_campaigns_stand_alike_in_any_company(columns: Columns, name: str, data: st.DataObject) -> None:
     order = order_named(name, 6.0)
     some = np.array(sorted(data.draw(st.sets(st.integers(0, len(columns) - 1), min_size=1))))

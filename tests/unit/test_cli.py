@@ -14,7 +14,10 @@ import pytest
 
 from training.cli import run
 
-COMMANDS = ("demo", "train", "backtest", "retrain", "promote", "matrix", "serve", "submit", "queue", "why", "predict")
+COMMANDS = (
+    "demo", "train", "tune", "backtest", "retrain", "promote", "rollback", "matrix",
+    "serve", "submit", "queue", "why", "predict",
+)  # fmt: skip
 
 
 Answer = tuple[int, str, str]

@@ -132,6 +132,18 @@ def test_windowed_sums_agree_with_a_loop_over_rows(world: World) -> None:
     assert row.target_baseline_4w == pytest.approx(expected, rel=1e-12)
 
 
+def test_targets_without_a_past_are_expected_to_earn_what_their_kind_did_in_their_channel(world: World) -> None:
+    moment = MONDAY + timedelta(weeks=9)
+    one = campaign("asked", kind="kind1", channel="push", targets={"new": 3.0, "newer": 4.5})
+    row = build_features(world.history, [one], moment).loc["asked"]
+    alike = {c.campaign_id: c for c in world.campaigns if (c.kind, c.channel) == ("kind1", "push")}
+    shown = {i: 1 - (world.launched[i] - c.released_at) / timedelta(weeks=1) for i, c in alike.items()}
+    revenue = sum(k.value for k in world.kpis if k.campaign_id in alike)
+    exposures = sum(shown[i] * sum(c.targets.values()) for i, c in alike.items())
+    assert row.kind_response == pytest.approx(7.5 * revenue / exposures)
+    assert row.seen_share == 0
+
+
 def test_a_late_launch_does_not_teach_that_late_is_worthless() -> None:
     in_time, half_late = small_world(seed=7, weeks=30), small_world(seed=7, weeks=30, late=0.5)
     moment = MONDAY + timedelta(weeks=31)
@@ -153,5 +165,6 @@ def test_a_campaign_without_targets_still_has_its_kind() -> None:
     world = small_world(seed=1)
     row = build_features(world.history, [campaign(kind="kind1")], MONDAY + timedelta(weeks=9)).iloc[0]
     assert np.isnan(row.planned_response)
+    assert np.isnan(row.kind_response)
     assert row.targets == 0
     assert row.kind_mean_value > 0

@@ -34,6 +34,16 @@ async def test_the_most_pressing_campaign_goes_first_whatever_the_order_of_submi
 
 
 @story
+async def test_an_emphasis_on_latency_lets_a_large_campaign_pass_a_denser_small_one():
+    for emphasis, first in ((0.0, "small"), (0.9, "large")):
+        floor = Floor(emphasis=emphasis)
+        floor.submit("small", hours=1, planned_revenue=100.0)
+        floor.submit("large", hours=4, planned_revenue=300.0)
+        await floor.pass_hours(6)
+        assert floor.launch_order()[0] == first
+
+
+@story
 async def test_an_urgent_campaign_submitted_later_starts_before_queued_bulk():
     floor = Floor(preemption=Preemption(budget=0))
     for n in range(5):

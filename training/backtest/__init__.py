@@ -4,7 +4,7 @@ from training.backtest.contenders import best_horizon, clairvoyant, contenders, 
 from training.backtest.figures import PolicyResult, results
 from training.backtest.intervals import Share, share_of_gap
 from training.backtest.playing import Contender, Outcome, Outcomes, contested_indices, play_weeks
-from training.backtest.setting import PlayedWeek, Setting, played_weeks
+from training.backtest.setting import PlayedWeek, Release, Setting, played_weeks
 
 __all__ = [
     "Contender",
@@ -12,6 +12,7 @@ __all__ = [
     "Outcomes",
     "PlayedWeek",
     "PolicyResult",
+    "Release",
     "Setting",
     "Share",
     "best_horizon",

@@ -10,6 +10,7 @@ import numpy as np
 from features.curves import Floats
 from serving.model import Bundle
 from serving.scheduling import policies
+from serving.scheduling.planner import Planner
 from training.backtest.playing import Contender, Values, play_weeks
 from training.backtest.setting import PlayedWeek, Setting
 from training.progress import Progress, silent
@@ -17,7 +18,7 @@ from training.progress import Progress, silent
 HORIZONS_H = (3.0, 6.0, 12.0, 24.0, 48.0)
 """Lookaheads of the index to choose from, in hours."""
 
-TRIALS = 2
+TRIALS = 8
 """Replicates of each week that a lookahead is chosen by."""
 
 
@@ -37,6 +38,32 @@ def contenders(learned: Values, learned_h: float, expert: Values, expert_h: floa
         Contender("spt", _worthless, policies.spt),
         Contender("fifo", _worthless, policies.fifo),
     ]
+
+
+def rivals(learned: Values, learned_h: float, expert: Values, expert_h: float) -> list[Contender]:
+    """`contenders`, and `expert_same_h`: the expert's values under the learned index's lookahead."""
+    return [
+        *contenders(learned, learned_h, expert, expert_h),
+        Contender("expert_same_h", expert, policies.index(learned_h)),
+    ]
+
+
+def everyone(learned: Values, learned_h: float, expert: Values, expert_h: float) -> list[Contender]:
+    """`rivals`, and every other order of the registry that does not plan."""
+    return [
+        *rivals(learned, learned_h, expert, expert_h),
+        Contender("vp", learned, policies.vp),
+        Contender("value", learned, policies.value),
+        Contender("gcmu", learned, policies.gcmu),
+        Contender("atc", learned, policies.Atc(learned_h)),
+        Contender("edf", _worthless, policies.edf),
+        Contender("random", _worthless, policies.Shuffled()),
+    ]
+
+
+def planner(learned: Values, learned_h: float, setting: Setting) -> Contender:
+    """The challenger: plans on learned values, beginning with their index."""
+    return Contender("planner", learned, Planner(learned_h, setting.workers))
 
 
 def of_bundle(name: str, bundle: Bundle) -> Contender:

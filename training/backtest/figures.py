@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf, isnan, nan
 from typing import Any
 
 import numpy as np
 
-from training.backtest.intervals import Share, share_of_gap
+from features.curves import Floats
+from training.backtest.intervals import share_of_gap
 from training.backtest.playing import Outcome, Outcomes
 from training.backtest.setting import Setting
 
@@ -20,10 +22,12 @@ class PolicyResult:
     ----------
     share_of_gap : (policy - FIFO) / (clairvoyant - FIFO), sums over weeks; `ci95` its interval.
     value_usd : earned over all weeks, mean of the replicates.
-    minus_expert : share of the gap beyond that of the expert's values under the same index.
+    minus_expert : share of the gap beyond that of the expert's values under the same index, lookahead included.
+    minus_expert_own : the same, beyond the expert's values at the lookahead that suits them best.
     latency_h, latency_p95_h : from release to completion; `top_tenth_`: of the tenth most valuable of each week.
     on_time : share of campaigns done within the simulated due time.
     throughput_per_h : campaigns done per hour until the last one is.
+    replicates : how often each week was played under this policy.
     """
 
     policy: str
@@ -42,6 +46,9 @@ class PolicyResult:
     top_tenth_p95_h: float
     on_time: float
     throughput_per_h: float
+    minus_expert_own: float = nan
+    minus_expert_own_ci95: tuple[float, float] = (nan, nan)
+    replicates: int = 0
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -49,44 +56,46 @@ class PolicyResult:
 
 
 def results(outcomes: Outcomes, setting: Setting) -> list[PolicyResult]:
-    """Figures of every policy, most valuable first; needs `fifo`, `expert` and `clairvoyant` among them.
+    """Figures of every policy, the greatest share first; needs `fifo`, `expert` and `clairvoyant` among them.
 
+    `expert_same_h` is the expert's values under the learned index's lookahead, `expert` the same where it is not
+    among them. A policy may have been played in fewer replicates, the first ones; it is then compared within those.
     With nothing to gain between FIFO and the bound, shares are NaN: look at the dollars.
     """
-    fifo, expert, best = (outcomes.of[name].value for name in ("fifo", "expert", "clairvoyant"))
-    found = [
-        _result(
-            name,
-            outcome,
-            outcomes,
-            setting,
-            share_of_gap(outcome.value - fifo, best - fifo),
-            share_of_gap(outcome.value - expert, best - fifo),
-        )
-        for name, outcome in outcomes.of.items()
-    ]
-    return sorted(found, key=lambda result: -result.value_usd)
+    found = [_result(name, outcome, outcomes, setting) for name, outcome in outcomes.of.items()]
+    return sorted(found, key=lambda r: (inf if isnan(r.share_of_gap) else -r.share_of_gap, -r.value_usd))
 
 
-def _result(
-    name: str, outcome: Outcome, outcomes: Outcomes, setting: Setting, share: Share, beyond_expert: Share
-) -> PolicyResult:
-    top = outcome.latency_h[:, outcomes.top_tenth]
+def _result(name: str, outcome: Outcome, outcomes: Outcomes, setting: Setting) -> PolicyResult:
+    replicates = outcome.value.shape[1]
+
+    def earned(rival: str) -> Floats:
+        return outcomes.of[rival].value[:, :replicates]
+
+    gap = earned("clairvoyant") - earned("fifo")
+    same = "expert_same_h" if "expert_same_h" in outcomes.of else "expert"
+    share, beyond_same, beyond_own = (
+        share_of_gap(outcome.value - earned(rival), gap) for rival in ("fifo", same, "expert")
+    )
+    top = outcome.latency_h[outcomes.top_tenth[:replicates]]
     return PolicyResult(
         policy=name,
         load=setting.load,
-        release="together",
+        release=setting.release.value,
         label="gross",
-        preemptive=False,
+        preemptive=setting.preemptive,
         share_of_gap=share.estimate,
         ci95=(share.low, share.high),
         value_usd=float(outcome.value.sum(axis=0).mean()),
-        minus_expert=beyond_expert.estimate,
-        minus_expert_ci95=(beyond_expert.low, beyond_expert.high),
+        minus_expert=beyond_same.estimate,
+        minus_expert_ci95=(beyond_same.low, beyond_same.high),
+        minus_expert_own=beyond_own.estimate,
+        minus_expert_own_ci95=(beyond_own.low, beyond_own.high),
         latency_h=float(outcome.latency_h.mean()),
         latency_p95_h=float(np.quantile(outcome.latency_h, 0.95)),
         top_tenth_latency_h=float(top.mean()),
         top_tenth_p95_h=float(np.quantile(top, 0.95)),
         on_time=float(outcome.on_time.mean()),
         throughput_per_h=float(outcome.done.sum() / outcome.span_h.sum()),
+        replicates=replicates,
     )

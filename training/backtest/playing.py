@@ -12,18 +12,23 @@ from features.curves import Floats
 from serving.scheduling.columns import Columns
 from serving.scheduling.play import play
 from serving.scheduling.policies import Order
-from training.backtest.setting import PlayedWeek, Setting
+from serving.scheduling.preemption import Preemption
+from training.backtest.setting import Draw, PlayedWeek, Setting
 from training.progress import Progress, silent
 
 Values = Callable[[PlayedWeek], Floats]
-"""Believed total values of a week's campaigns, in dollars."""
+"""Believed values of a week's campaigns over the whole week, in dollars."""
+
+CHECKPOINT_H = 1.0
+"""Slot-hours of work between two checkpoints, where runners may give way."""
 
 
 @dataclass(frozen=True)
 class Contender:
     """An order of work, and the values it believes in.
 
-    `foresight`: it knows how long work really takes, which nobody does; only a bound may.
+    `foresight`: it knows what each campaign is worth and how long work really takes, which nobody does; only a
+    bound may.
     """
 
     name: str
@@ -55,11 +60,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The outcome of each contender, by name; `top_tenth` marks the campaigns of greatest true value in their week."""
+    """The outcome of each contender, by name.
+
+    Attributes
+    ----------
+    top_tenth : marks the campaigns of greatest true value in their week; shape (replicates, campaigns of all weeks).
+    """
 
     weeks: tuple[int, ...]
     of: dict[str, Outcome]
     top_tenth: npt.NDArray[np.bool_]
+
+    def joined(self, other: Outcomes) -> Outcomes:
+        """With the contenders of another play of the same weeks and chance."""
+        return replace(self, of={**self.of, **other.of})
 
 
 def play_weeks(
@@ -69,12 +83,13 @@ def play_weeks(
     progress: Progress = silent,
 ) -> Outcomes:
     """Play every week under every contender, `setting.replicates` times."""
+    draws = [[week.draw(setting, replicate) for replicate in range(setting.replicates)] for week in weeks]
     of = {}
     for done, contender in enumerate(contenders):
         progress(f"playing {contender.name}", done / len(contenders))
-        of[contender.name] = _outcome(weeks, contender, setting)
-    top = [week.true_value >= np.quantile(week.true_value, 0.9) for week in weeks]
-    return Outcomes(tuple(week.week for week in weeks), of, np.concatenate(top))
+        of[contender.name] = _outcome(weeks, draws, contender, setting)
+    top = [[_top_tenth(week.worth(draw)) for draw in each] for week, each in zip(weeks, draws, strict=True)]
+    return Outcomes(tuple(week.week for week in weeks), of, np.concatenate(top, axis=1))
 
 
 def contested_indices(weeks: Sequence[PlayedWeek], contender: Contender, setting: Setting) -> Floats:
@@ -91,32 +106,68 @@ def contested_indices(weeks: Sequence[PlayedWeek], contender: Contender, setting
     return np.concatenate(seen)
 
 
-def _outcome(weeks: Sequence[PlayedWeek], contender: Contender, setting: Setting) -> Outcome:
+def queue_of(week: PlayedWeek, contender: Contender, setting: Setting) -> Columns:
+    """A week's campaigns as a contender's queue has them, but for what each replicate draws; see `drawn`."""
+    expected_h = week.prior.p50_h(week.units)  # as the live scheduler takes it
+    chunk_h = np.minimum(CHECKPOINT_H, expected_h) if setting.preemptive else expected_h
+    return Columns.of(week.campaigns, contender.values(week), expected_h, chunk_h=chunk_h, points=week.points)
+
+
+def drawn(queue: Columns, week: PlayedWeek, draw: Draw, *, foresight: bool) -> Columns:
+    """The queue in one replicate: its windows and releases, and with foresight what is hidden from all others."""
+    queue = replace(
+        queue,
+        curves=replace(
+            queue.curves,
+            value=week.worth(draw) if foresight else queue.curves.value * week.window_share(draw),
+            starts_h=draw.starts_h,
+            ends_h=draw.ends_h,
+        ),
+        released_h=draw.released_h,
+        # Known before any is released, so that with one release for all only their turn differs.
+        submitted_h=draw.released_h.min() - 1 + draw.turn,
+    )
+    if not foresight:
+        return queue
+    chunk_h = np.minimum(queue.chunk_h, draw.actual_h) if (queue.chunk_h < queue.work_h).any() else draw.actual_h
+    return replace(queue, work_h=draw.actual_h, remaining_h=draw.actual_h, chunk_h=chunk_h)
+
+
+def _outcome(
+    weeks: Sequence[PlayedWeek], draws: Sequence[Sequence[Draw]], contender: Contender, setting: Setting
+) -> Outcome:
     shape = (len(weeks), setting.replicates)
     value, span, done = np.empty(shape), np.empty(shape), np.empty(shape)
     latencies, in_time = [], []
-    for w, week in enumerate(weeks):
-        finished = _finished_h(week, contender, setting)
-        value[w] = [week.paid(live).sum() for live in finished]
-        ever = np.isfinite(finished)
-        done[w] = ever.sum(axis=1)
-        span[w] = np.where(ever, finished, week.start_h).max(axis=1) - week.start_h
-        until = np.where(ever, finished, week.truth.ends_h[week.rows])
-        latencies.append(until - week.start_h)
-        in_time.append(finished <= week.truth.starts_h[week.rows] + setting.due_h)
+    for w, (week, replicates) in enumerate(zip(weeks, draws, strict=True)):
+        latency, on_time = np.empty((2, setting.replicates, len(week.campaigns)))
+        queue = queue_of(week, contender, setting)
+        for r, draw in enumerate(replicates):
+            queued = drawn(queue, week, draw, foresight=contender.foresight)
+            finished = _finished_h(queued, draw, contender.order, setting)
+            ever = np.isfinite(finished)
+            value[w, r], done[w, r] = week.paid(finished, draw).sum(), ever.sum()
+            span[w, r] = np.where(ever, finished, week.start_h).max() - week.start_h
+            latency[r] = np.where(ever, finished, draw.ends_h) - draw.released_h
+            on_time[r] = finished <= draw.starts_h + setting.due_h
+        latencies.append(latency)
+        in_time.append(on_time.astype(bool))
     return Outcome(value, np.concatenate(latencies, axis=1), np.concatenate(in_time, axis=1), span, done)
 
 
-def _finished_h(week: PlayedWeek, contender: Contender, setting: Setting) -> Floats:
-    """When each campaign is complete, hours since the epoch, shape (replicates, campaigns); infinite for never."""
-    expected_h = week.prior.p50_h(week.units)  # as the live scheduler takes it
-    planned = Columns.of(week.campaigns, contender.values(week), expected_h, points=week.points)
-    finished = np.empty((setting.replicates, len(week.campaigns)))
-    for replicate in range(setting.replicates):
-        draw = week.draw(setting.seed, replicate)
-        # All come before the release, so that only their turn differs.
-        columns = replace(planned, submitted_h=week.start_h - 1 + draw.turn)
-        if contender.foresight:
-            columns = replace(columns, work_h=draw.actual_h, remaining_h=draw.actual_h, chunk_h=draw.actual_h)
-        finished[replicate] = play(columns, draw.actual_h, setting.workers, contender.order, week.start_h).finished_h
-    return finished
+def _finished_h(queue: Columns, draw: Draw, order: Order, setting: Setting) -> Floats:
+    """When each campaign is complete, hours since the epoch; infinite for never."""
+    # Compiled code takes a moment to load, which only a backtest should wait for.
+    from training.backtest import kernel  # noqa: PLC0415
+
+    begins_h = float(draw.released_h.min())
+    if not setting.preemptive and kernel.covers(queue, order):
+        return kernel.finished_h(queue, draw.actual_h, setting.workers, order, begins_h, setting.expire)
+    rule = Preemption() if setting.preemptive else None
+    played = play(queue, draw.actual_h, setting.workers, order, begins_h, preemption=rule, expire=setting.expire)
+    return played.finished_h
+
+
+def _top_tenth(worth: Floats) -> npt.NDArray[np.bool_]:
+    top: npt.NDArray[np.bool_] = worth >= np.quantile(worth, 0.9)
+    return top

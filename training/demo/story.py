@@ -88,10 +88,11 @@ def run_demo(settings: Settings, now: datetime, *, fresh: bool = False, progress
         forget(settings.home)
     directory = _next_directory(settings.home / "demo")
     journey = complete_journey(progress=part(progress, 0.0, 0.1))
-    trained = train(settings, now, part(progress, 0.1, 0.4), journey)
+    # Fitted again, the champion would know the week that it is about to live through.
+    trained = train(settings, now, part(progress, 0.1, 0.4), journey, refit=False)
     live = settings_of_week(settings, directory)
     lived = live_through(live, journey, directory, part(progress, 0.4, 0.8))
-    retrained = retrain(live, now, part(progress, 0.8, 1.0), journey)
+    retrained = retrain(live, now, part(progress, 0.8, 1.0), journey, refit=False)
     return DemoResult(settings.home, directory, trained, lived, retrained, time.monotonic() - began)
 
 
