@@ -16,8 +16,11 @@ from pydantic import AwareDatetime, ConfigDict, FiniteFloat
 
 Identifier = Annotated[str, MinLen(1), MaxLen(200)]
 Share = Annotated[FiniteFloat, Ge(0), Le(1)]
-Positive = Annotated[FiniteFloat, Gt(0)]
-NonNegative = Annotated[FiniteFloat, Ge(0)]
+MOST = 1e15
+"""The largest amount taken: sums and products of a few such still are finite numbers, and no real one comes near."""
+
+Positive = Annotated[FiniteFloat, Gt(0), Le(MOST)]
+NonNegative = Annotated[FiniteFloat, Ge(0), Le(MOST)]
 Tags = Annotated[tuple[Identifier, ...], MaxLen(100)]
 
 STRICT = ConfigDict(extra="forbid")

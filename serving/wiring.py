@@ -82,12 +82,19 @@ def handlers(settings: Settings) -> Handlers:
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings whose files or modules cannot be used, before a process is started on them.
+    """Refuse settings whose ports, files or modules cannot be used, before a process is started on them.
 
     Raises
     ------
     SettingInvalid
     """
+    if settings.priority_port == settings.scheduler_port:
+        raise SettingInvalid("scheduler_port", settings.scheduler_port, "must be another port than priority_port")
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        allowed = f"must be a directory that can be made ({error.strerror})"
+        raise SettingInvalid("home", str(settings.home), allowed) from error
     matrix(settings)
     handlers(settings)
 
@@ -95,7 +102,7 @@ def check(settings: Settings) -> None:
 @asynccontextmanager
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """A running scheduler on this event loop, and the desk in front of it; both end with the context."""
-    settings.home.mkdir(parents=True, exist_ok=True)
+    check(settings)
     known = handlers(settings)
     store = SqlStore(settings.store_url)
     time = clock(settings, store)

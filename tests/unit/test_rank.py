@@ -72,7 +72,7 @@ def test_the_index_takes_what_cannot_wait_where_vp_takes_what_is_worth_most() ->
 
 
 def test_an_unknown_order_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'lifo' is unknown: one of fifo, random, spt, .*, index, planner"):
+    with pytest.raises(ValueError, match=r"'lifo' is unknown: one of fifo, random, spt, .*, index, planner"):
         policies.order_named("lifo", 6.0)
 
 

@@ -32,6 +32,8 @@ def test_a_campaign_survives_json() -> None:
     ("change", "field", "says"),
     [
         ({"work_units": 0}, "work_units", "greater than 0"),
+        ({"work_units": 1e308}, "work_units", "less than or equal to 1000000000000000"),
+        ({"targets": {"p": 1e308}}, "targets", "less than or equal to 1000000000000000"),
         ({"work_units": "many"}, "work_units", "valid number"),
         ({"work_units": float("nan")}, "work_units", "finite"),
         ({"urgency": 1.5}, "urgency", "less than or equal to 1"),
