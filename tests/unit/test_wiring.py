@@ -13,7 +13,7 @@ from serving.wiring import check
 
 def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
-    with pytest.raises(SettingInvalid, match="home is .*taken/home.*: must be a directory that can be made"):
+    with pytest.raises(SettingInvalid, match=r"home is .*taken/home.*: must be a directory that can be made"):
         check(Settings.read(home=tmp_path / "taken" / "home"))
 
 
