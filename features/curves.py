@@ -9,7 +9,7 @@ Times are hours since the epoch, values dollars; one array entry a campaign.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Self
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.records import Campaign, ValueShape
+from features.rhythm import Rhythm
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -44,6 +45,7 @@ class Curves:
     shape : index into `SHAPES`.
     late_fraction : share of value left after `due_h`, for deadlines.
     half_life_h : hours, for half-lives.
+    rhythm : of the market, in which the value of windows accrues; None for evenly.
     """
 
     value: Floats
@@ -53,9 +55,10 @@ class Curves:
     shape: npt.NDArray[np.int8]
     late_fraction: Floats
     half_life_h: Floats
+    rhythm: Rhythm | None = None
 
     @classmethod
-    def of(cls, campaigns: Iterable[Campaign], values: Sequence[float] | Floats) -> Self:
+    def of(cls, campaigns: Iterable[Campaign], values: Sequence[float] | Floats, rhythm: Rhythm | None = None) -> Self:
         """Curves of campaigns with predicted total `values`, in the same order."""
         rows = [
             (
@@ -69,28 +72,35 @@ class Curves:
             for c in campaigns
         ]
         starts, ends, due, shape, late, half = np.array(rows, dtype=float).reshape(-1, 6).T.copy()
-        return cls(np.asarray(values, dtype=float), starts, ends, due, shape.astype(np.int8), late, half)
+        return cls(np.asarray(values, dtype=float), starts, ends, due, shape.astype(np.int8), late, half, rhythm)
 
     def take(self, where: npt.ArrayLike) -> Self:
         """The curves at some positions, or under a boolean mask."""
         chosen = np.asarray(where)
-        return type(self)(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMNS})
 
     def __len__(self) -> int:
         return len(self.value)
 
 
+_COLUMNS = tuple(f.name for f in fields(Curves) if f.name != "rhythm")
+
+
 def share_left(curves: Curves, live_h: npt.ArrayLike) -> Floats:
     """Share of each campaign's value left when it goes live at `live_h`: 1 in time, 0 from its end on.
 
-    `window` falls in line with the calendar between start and end (uniform profile), `deadline` drops to
+    `window` falls from start to end as the market's rhythm says, or else evenly, `deadline` drops to
     its late fraction after `launch_by`, `half_life` halves every `half_life_h` after its start. What never goes live
     (infinite `live_h`) has nothing left.
     """
     live = np.asarray(live_h, dtype=float)
     late_by = np.maximum(live - curves.starts_h, 0.0)
     with np.errstate(invalid="ignore"):  # infinite parameters of other shapes, and of what never goes live
-        window = 1 - late_by / (curves.ends_h - curves.starts_h)
+        if curves.rhythm is None:
+            window = 1 - late_by / (curves.ends_h - curves.starts_h)
+        else:
+            late, starts, ends = (curves.rhythm.elapsed(h) for h in (live, curves.starts_h, curves.ends_h))
+            window = 1 - np.maximum(late - starts, 0.0) / (ends - starts)
         half_life = np.exp2(-late_by / curves.half_life_h)
     deadline = np.where(live <= curves.due_h, 1.0, curves.late_fraction)
     left = np.choose(curves.shape, [window, deadline, half_life])

@@ -114,6 +114,7 @@ class Card(ModelIdentity):
     training_window : first and last moment the training data cover.
     snapshot_at : moment of the facts behind every answer.
     horizon_h, index_quantiles : the scale that turns values into indices and scores; see `serving.priority`.
+    rhythm : in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     """
 
     reason: str | None = None
@@ -124,6 +125,7 @@ class Card(ModelIdentity):
     objective: str | None = None
     horizon_h: float | None = None
     index_quantiles: tuple[float, ...] = ()
+    rhythm: tuple[float, ...] = ()
     features: tuple[str, ...] = ()
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
 

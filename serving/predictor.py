@@ -46,6 +46,7 @@ class RemotePredictor:
             source=card.source,
             horizon_h=card.horizon_h or _HORIZON_H,
             index_quantiles=card.index_quantiles,
+            rhythm=card.rhythm,
             estimates=tuple(
                 Estimate(
                     campaign_id=answer.campaign_id,

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats
+from features.rhythm import Rhythm
 
 BANDS = 10
 """Brokers offer ten levels at least; each maps the band to its own direction."""
@@ -75,10 +76,22 @@ def loss_per_hour(index: Floats, remaining_h: npt.ArrayLike, horizon_h: float) -
 
 def _window_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
     """Slope v/(e-s) from s to e: v h/(e-s) (e^(-x0/h) - e^(-x1/h)), with expm1 so that a long h keeps its digits."""
+    if curves.rhythm is not None:
+        return _rhythmic_loss(curves, curves.rhythm, live_h, horizon_h)
     from_h = np.maximum(curves.starts_h, live_h)
     span = np.maximum(curves.ends_h - from_h, 0.0)
     slope = curves.value / (curves.ends_h - curves.starts_h)
     loss: Floats = slope * horizon_h * np.exp((live_h - from_h) / horizon_h) * -np.expm1(-span / horizon_h)
+    return loss
+
+
+def _rhythmic_loss(curves: Curves, rhythm: Rhythm, live_h: Floats, horizon_h: float) -> Floats:
+    """Slope v/(e-s) times the rhythm's rate: what accrues discounted from now on, less what does from e on."""
+    from_h = np.minimum(np.maximum(curves.starts_h, live_h), curves.ends_h)
+    after = np.exp((from_h - curves.ends_h) / horizon_h) * rhythm.ahead(curves.ends_h, horizon_h)
+    ahead = np.maximum(rhythm.ahead(from_h, horizon_h) - after, 0.0)
+    slope = curves.value / (rhythm.elapsed(curves.ends_h) - rhythm.elapsed(curves.starts_h))
+    loss: Floats = slope * np.exp((np.minimum(live_h, from_h) - from_h) / horizon_h) * ahead
     return loss
 
 

@@ -53,8 +53,8 @@ def claimed(
 class DeclaredWorth:
     """A predictor that believes the plan: planned revenue is the value, a hundred work units take an hour."""
 
-    def __init__(self, dollars: bool = True) -> None:
-        self.dollars = dollars
+    def __init__(self, dollars: bool = True, rhythm: tuple[float, ...] = ()) -> None:
+        self.dollars, self.rhythm = dollars, rhythm
         self.asked: list[str] = []
 
     async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
@@ -76,4 +76,5 @@ class DeclaredWorth:
             horizon_h=12.0,
             index_quantiles=tuple(range(101)) if self.dollars else (),
             estimates=tuple(estimates),
+            rhythm=self.rhythm,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from features.curves import Curves
+from features.rhythm import WEEK_H, Rhythm
 from serving.scheduling.columns import Columns
 
 NOW = 490_000.0
@@ -45,7 +47,18 @@ def queue_of(seed: int, size: int, slots: int = 1) -> Columns:
     )
 
 
+def rhythm_of(seed: int) -> Rhythm:
+    """A market with still nights and busy days, in no order at all."""
+    rates = np.random.default_rng(seed).gamma(0.5, size=WEEK_H) + 0.01
+    return Rhythm(rates / rates.mean())
+
+
+rhythms = st.none() | st.integers(0, 2**32 - 1).map(rhythm_of)
+"""Any market's rhythm, often an even one."""
+
+
 @st.composite
 def queues(draw: Any, least: int = 1, most: int = 30, slots: int = 1) -> Columns:
-    """Any queue of `least` to `most` campaigns."""
-    return queue_of(draw(st.integers(0, 2**32 - 1)), draw(st.integers(least, most)), slots)
+    """Any queue of `least` to `most` campaigns, in a market of any rhythm."""
+    queue = queue_of(draw(st.integers(0, 2**32 - 1)), draw(st.integers(least, most)), slots)
+    return replace(queue, curves=replace(queue.curves, rhythm=draw(rhythms)))

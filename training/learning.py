@@ -26,6 +26,7 @@ from training.datasets.complete_journey import CompleteJourney, week_start
 from training.estimators import Recipe, ValueModel
 from training.labels import labels
 from training.progress import Progress, part, silent
+from training.rhythm import Sales
 from training.split import Examples
 
 FIRST_WEEK = 6
@@ -150,6 +151,7 @@ def bundled(
     metrics: dict[str, dict[str, float]],
 ) -> Bundle:
     """What serving needs, in one value: trees, the snapshot of `until`, and what they say about themselves."""
+    rhythm = Sales.of(lessons.history).rhythm(until)
     meta = Meta(
         name=MODEL_NAME,
         trained_at=now,
@@ -161,6 +163,7 @@ def bundled(
         index_quantiles=tuple(tuning.index_quantiles.tolist()),
         seconds_per_unit_prior=tuning.prior,
         matrix_dollars=matrix_dollars(lessons, until),
+        rhythm=() if rhythm is None else tuple(rhythm.rates.tolist()),
         metrics=dict(metrics),
         recipe=asdict(learned.value.recipe),
         by_targets=bool((lessons.until(until).features.targets > 0).all()),

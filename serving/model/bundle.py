@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from features.contract import FEATURE_NAMES
 from features.curves import Floats, hours
 from features.matrix import Matrix
 from features.records import Campaign
+from features.rhythm import Rhythm
 from features.snapshot import Snapshot
 from serving import priority
 from serving.model import storage
@@ -70,6 +72,11 @@ class Bundle:
         """The bundle's name and version."""
         return ModelIdentity(name=self.meta.name, version=self.meta.version, source="champion")
 
+    @cached_property
+    def rhythm(self) -> Rhythm | None:
+        """The market's rhythm as it was learned; None for an even one."""
+        return Rhythm.of(self.meta.rhythm)
+
     def card(self) -> Card:
         """Identity, contract, training window, scale, metrics and the snapshot's moment."""
         meta = self.meta
@@ -82,6 +89,7 @@ class Bundle:
             objective=meta.objective,
             horizon_h=meta.horizon_h,
             index_quantiles=meta.index_quantiles,
+            rhythm=meta.rhythm,
             features=meta.features,
             metrics=meta.metrics,
         )
@@ -132,7 +140,7 @@ class Bundle:
         units = [c.work_units for c in campaigns]
         p50_h, p90_h = prior.p50_h(units), prior.p90_h(units)
         # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
-        queue = Columns.of(campaigns, values, p50_h)
+        queue = Columns.of(campaigns, values, p50_h, rhythm=self.rhythm)
         index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)
         score = priority.Scale(np.array(self.meta.index_quantiles)).score(index)
         loss = priority.loss_per_hour(index, queue.needed_h, horizon_h)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import AwareDatetime, ConfigDict, FiniteFloat, NonNegativeFloat, PositiveFloat
 
 from features.curves import Floats
+from features.rhythm import Rhythm
 
 _NINETIETH = 1.2815515655446004
 """The standard normal's 90th percentile."""
@@ -75,6 +76,7 @@ class Meta:
     contract : fingerprint of the feature definitions the model was trained on.
     horizon_h : hours; the index's mean lookahead.
     index_quantiles : rising reference indices ($ per slot-hour) of past contenders, for scores.
+    rhythm : of the market, in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     training_window : first and last moment the training data cover.
     by_targets : whether every campaign the model learned from named its targets.
     recipe : how the model was fitted, for whoever would fit it again or tell two recipes apart.
@@ -93,6 +95,7 @@ class Meta:
     matrix_dollars: MatrixDollars
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
     by_targets: bool = False
+    rhythm: tuple[PositiveFloat, ...] = ()
     recipe: dict[str, str | bool | int | float | None] = field(default_factory=dict)
     version: str | None = None
 
@@ -101,3 +104,4 @@ class Meta:
     def __post_init__(self) -> None:
         if len(self.index_quantiles) < 2 or np.any(np.diff(self.index_quantiles) < 0):
             raise ValueError("index_quantiles must be at least two numbers that never fall")
+        Rhythm.of(self.rhythm)  # raises ValueError

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from features.curves import Floats, Indices, hours
+from features.rhythm import Rhythm
 from serving.priority import Scale
 from serving.scheduling.columns import Columns
 from serving.scheduling.play import play
@@ -40,6 +41,7 @@ class Policy:
     ----------
     horizon_h : hours; the index's mean lookahead.
     scale : places an index among past contenders; None when there is no bundle.
+    rhythm : of the market, in which the value of windows accrues; None for evenly.
     preemption : when a runner gives way.
     emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1; see `policies.Index`. Indices and
         scores that are shown stay the index itself.
@@ -49,6 +51,7 @@ class Policy:
     scale: Scale | None
     preemption: Preemption
     emphasis: float = 0.0
+    rhythm: Rhythm | None = None
 
     @property
     def order(self) -> Order:
@@ -108,7 +111,7 @@ class Board:
     def of(cls, standings: Sequence[Standing], slots: int, policy: Policy, moment: datetime) -> Self:
         """Rank campaigns at a moment, for an executor of `slots`."""
         rows = tuple(i for i, s in enumerate(standings) if s.estimate is not None)
-        columns = columns_of([standings[i] for i in rows], slots)
+        columns = columns_of([standings[i] for i in rows], slots, policy.rhythm)
         by_matrix = any((e := standings[i].estimate) is not None and e.value is None for i in rows)
         order = matrix if by_matrix else policy.order
         ranked = rank(columns, hours(moment), order)
@@ -200,7 +203,7 @@ class Board:
         return replace(self, standings=tuple(_started(s, taken[s.campaign_id]) for s in self.standings))
 
 
-def columns_of(standings: Sequence[Standing], slots: int) -> Columns:
+def columns_of(standings: Sequence[Standing], slots: int, rhythm: Rhythm | None = None) -> Columns:
     """What the policy looks at, of campaigns with an estimate, on an executor of `slots`."""
     estimates = [e for s in standings if (e := s.estimate) is not None]
     work_h = np.maximum([e.p50_h for e in estimates], _HAIR_H)
@@ -217,6 +220,7 @@ def columns_of(standings: Sequence[Standing], slots: int) -> Columns:
         pinned=[s.pinned for s in standings],
         boost=[s.boost for s in standings],
         submitted_h=[hours(s.submitted_at) for s in standings],
+        rhythm=rhythm,
     )
 
 

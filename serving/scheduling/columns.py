@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from features.curves import Curves, Floats, Indices, hours
 from features.records import Campaign, Delivers
+from features.rhythm import Rhythm
 
 Flags = npt.NDArray[np.bool_]
 
@@ -64,10 +65,12 @@ class Columns:
         pinned: npt.ArrayLike = False,
         boost: npt.ArrayLike = 1,
         submitted_h: npt.ArrayLike | None = None,
+        rhythm: Rhythm | None = None,
     ) -> Self:
         """Columns of campaigns with predicted total `values` (dollars) and `work_h` (slot-hours).
 
-        Untouched, in one chunk on one slot, and submitted when released, unless said otherwise. Scalars apply to all.
+        Untouched, in one chunk on one slot, submitted when released, and in a market without a rhythm, unless said
+        otherwise. Scalars apply to all.
 
         Raises
         ------
@@ -82,7 +85,7 @@ class Columns:
 
         work = column(work_h, released)
         columns = cls(
-            curves=Curves.of(campaigns, column(values, released)),
+            curves=Curves.of(campaigns, column(values, released), rhythm),
             work_h=work,
             remaining_h=column(remaining_h, work),
             chunk_h=column(chunk_h, work),

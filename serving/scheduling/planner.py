@@ -44,7 +44,7 @@ class Planner:
     def __call__(self, columns: Columns, moment_h: float) -> Floats:
         """Keys n for the first of the plan, down to 1."""
         # Compiled code takes half a second to load, which only those who plan should wait for.
-        from serving.scheduling.planning import facts, improve  # noqa: PLC0415
+        from serving.scheduling.planning import clock_of, facts, improve  # noqa: PLC0415
 
         n, curves, needed = len(columns), columns.at_stake, columns.needed_h
         keys = priority.index(curves, needed, columns.delay_h, moment_h, self.horizon_h)
@@ -52,7 +52,8 @@ class Planner:
         if n > 1 and self.tries:
             offsets = np.arange(self.workers) / self.workers * float(needed.mean())
             known = facts(curves, columns.delay_h)
-            improve(line, known, offsets, moment_h, 1 / (1 - self.arriving), self.tries, self.seed)
+            stretch = 1 / (1 - self.arriving)
+            improve(line, known, clock_of(curves), offsets, moment_h, stretch, self.tries, self.seed)
         places = np.empty(n)
         places[line] = np.arange(n, 0, -1)
         return places

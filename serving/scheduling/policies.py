@@ -60,6 +60,9 @@ def gcmu(columns: Columns, moment_h: float) -> Floats:
     curves, live = columns.at_stake, moment_h + columns.delay_h
     with np.errstate(invalid="ignore"):  # infinite parameters of other shapes
         window = curves.value / (curves.ends_h - curves.starts_h)
+        if (rhythm := curves.rhythm) is not None:
+            mean_hours = rhythm.elapsed(curves.ends_h) - rhythm.elapsed(curves.starts_h)
+            window = curves.value / mean_hours * rhythm.rate(live)
         half_life = curves.value * share_left(curves, live) * np.log(2) / curves.half_life_h
     slope = np.select([curves.shape == WINDOW, curves.shape == HALF_LIFE], [window, half_life], 0.0)
     losing = (live >= curves.starts_h) & (live < curves.ends_h)

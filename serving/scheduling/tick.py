@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from features.rhythm import Rhythm
 from serving.clock import Clock
 from serving.priority import Scale
 from serving.scheduling.board import Board, Policy
@@ -152,7 +153,8 @@ class Tick:
             return standings
         forecast = await self._predictor.forecast([s.campaign for s in asked], at)
         scale = Scale(np.array(forecast.index_quantiles)) if forecast.index_quantiles else None
-        self._policy = replace(self._policy, horizon_h=forecast.horizon_h, scale=scale)
+        rhythm = Rhythm.of(forecast.rhythm)
+        self._policy = replace(self._policy, horizon_h=forecast.horizon_h, scale=scale, rhythm=rhythm)
         self._knows_scale = True
         self._store.estimated(asked, forecast, self._scores(asked, forecast, at), at)
         if len(stale) > len(asked):

@@ -39,6 +39,7 @@ class Forecast:
     ----------
     horizon_h : hours; the index's mean lookahead.
     index_quantiles : rising reference indices, $ per slot-hour; empty when there is no bundle.
+    rhythm : rates of the market's rhythm, see `features.rhythm.Rhythm`; empty for an even one.
     """
 
     model_version: str | None
@@ -46,6 +47,7 @@ class Forecast:
     horizon_h: float
     index_quantiles: tuple[float, ...]
     estimates: tuple[Estimate, ...]
+    rhythm: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

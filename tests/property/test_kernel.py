@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from features.curves import value_at
 from serving.scheduling import policies
 from serving.scheduling.columns import Columns
-from serving.scheduling.planning import facts, worth_at
+from serving.scheduling.planning import clock_of, facts, worth_at
 from serving.scheduling.play import play
 from tests.queues import NOW, queue_of, queues
 from training.backtest import kernel
@@ -62,8 +62,8 @@ def test_ties_are_broken_alike(columns: Columns, name: str, workers: int) -> Non
 @given(queues(), st.floats(-40, 80))
 @settings(deadline=None)
 def test_compiled_curves_are_the_curves(columns: Columns, after_h: float) -> None:
-    known, live = facts(columns.curves, columns.delay_h), NOW + after_h
-    found = [worth_at(known, i, live) for i in range(len(columns))]
+    known, clock, live = facts(columns.curves, columns.delay_h), clock_of(columns.curves), NOW + after_h
+    found = [worth_at(known, clock, i, live) for i in range(len(columns))]
     np.testing.assert_allclose(found, value_at(columns.curves, np.full(len(columns), live)), rtol=1e-12)
 
 

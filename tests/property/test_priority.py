@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import exp
 from typing import Any
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats, value_at
+from features.rhythm import WEEK_H, Rhythm
 from serving.priority import index
+from tests.queues import rhythm_of
 
 NOW = 490_000.0
 """Hours since the epoch, about today: closed forms must not lose their digits there."""
@@ -71,6 +74,27 @@ def slope(curve: Curves, live_h: float, step_h: float = 1e-3) -> float:
     return float((before - after)[0]) / (2 * step_h)
 
 
+@given(a_curve(shapes=(WINDOW,)), st.integers(0, 100), works_h, of_hours(1, 200))
+def test_in_a_market_s_rhythm_too_it_is_the_integral(curve: Curves, seed: int, work_h: float, horizon_h: float) -> None:
+    curve = replace(curve, rhythm=rhythm_of(seed))
+    live_h, step_h = NOW + work_h, 0.01
+    delays_h = step_h * (np.arange(max(curve.ends_h[0] - live_h, 1.0) // step_h + 1) + 0.5)
+    later = value_at(curve.take(np.zeros(len(delays_h), dtype=int)), live_h + delays_h)
+    here = float(value_at(curve, live_h)[0])
+    weights = np.exp(-(delays_h - step_h / 2) / horizon_h) * -np.expm1(-step_h / horizon_h)
+    expected = here * (1 - np.exp(-(delays_h[-1] + step_h / 2) / horizon_h)) - float(later @ weights)
+    expected += here * np.exp(-(delays_h[-1] + step_h / 2) / horizon_h)  # all is lost beyond the end
+    scale = 1 + float(curve.value[0])
+    assert abs(index_of(curve, work_h, horizon_h) * work_h - expected) <= 2e-4 * scale
+
+
+@given(a_curve(), works_h, horizons_h)
+def test_an_even_rhythm_changes_no_index(curve: Curves, work_h: float, horizon_h: float) -> None:
+    even = replace(curve, rhythm=Rhythm(np.ones(WEEK_H)))
+    scale = 1 + float(curve.value[0]) / work_h
+    assert abs(index_of(even, work_h, horizon_h) - index_of(curve, work_h, horizon_h)) <= 1e-9 * scale
+
+
 @given(a_curve(), works_h, horizons_h)
 def test_the_closed_form_is_the_integral(curve: Curves, work_h: float, horizon_h: float) -> None:
     expected = by_quadrature(curve, NOW + work_h, horizon_h) / work_h
@@ -121,7 +145,9 @@ def test_an_index_is_proportional_to_value(curve: Curves, work_h: float, horizon
 @given(st.lists(st.tuples(a_curve(), works_h), min_size=1, max_size=8), horizons_h)
 def test_campaigns_do_not_depend_on_their_company(rows: list[tuple[Curves, float]], horizon_h: float) -> None:
     columns: dict[str, Floats] = {
-        name: np.concatenate([getattr(curve, name) for curve, _ in rows]) for name in vars(rows[0][0])
+        name: np.concatenate([getattr(curve, name) for curve, _ in rows])
+        for name in vars(rows[0][0])
+        if name != "rhythm"
     }
     works = [work for _, work in rows]
     together = index(Curves(**columns), works, works, NOW, horizon_h)  # type: ignore[arg-type]

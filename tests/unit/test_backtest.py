@@ -11,14 +11,17 @@ import pytest
 from features.builder import build_features
 from features.curves import hours
 from features.records import Campaign, Kpi, Metric
+from features.rhythm import Rhythm
 from features.schema import History
 from serving.scheduling import policies
 from serving.scheduling.columns import Columns
+from tests.queues import rhythm_of
 from tests.worlds import MONDAY, campaign
 from training.backtest import (
     Contender,
     Outcomes,
     PlayedWeek,
+    Release,
     Setting,
     best_horizon,
     clairvoyant,
@@ -81,6 +84,28 @@ def weeks() -> list[PlayedWeek]:
 @pytest.fixture(scope="module")
 def outcomes(weeks: list[PlayedWeek]) -> Outcomes:
     return play_weeks(weeks, [*contenders(true_value, 24, a_guess, 24), clairvoyant(weeks, SETTING)], SETTING)
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_orders_look_at_the_market_s_rhythm_unless_they_take_value_to_accrue_evenly(even: bool):
+    week = replace(a_week(), rhythm=rhythm_of(1))
+    seen: set[Rhythm | None] = set()
+
+    def watching(columns: Columns, moment_h: float) -> np.ndarray:
+        seen.add(columns.curves.rhythm)
+        return policies.fifo(columns, moment_h)
+
+    play_weeks([week], [Contender("watching", true_value, watching, even=even)], SETTING)
+    assert seen == {None if even else week.rhythm}
+
+
+def test_a_window_is_expected_to_hold_what_the_rhythm_puts_into_it():
+    week, rhythm = a_week(), rhythm_of(2)
+    draw = week.draw(replace(SETTING, release=Release.MIXED_WINDOWS), 0)
+    shares = week.window_share(draw, rhythm)
+    first = rhythm.rate(np.arange(draw.starts_h[0], draw.ends_h[0])).sum()
+    assert shares[0] == pytest.approx(first / 168)
+    np.testing.assert_allclose(week.window_share(draw, Rhythm(np.ones(168))), week.window_share(draw), rtol=1e-9)
 
 
 def test_a_campaign_is_paid_from_its_completion_on(weeks: list[PlayedWeek]):

@@ -20,6 +20,7 @@ from serving.model import Bundle, MatrixModel, ProcessingPrior
 from serving.model.explanation import EXPECTED_VALUE
 from serving.model.fallback import NO_TARGETS, NOTHING_KNOWN
 from tests.bundles import TRAINED_AT, tiny_bundle
+from tests.queues import rhythm_of
 from tests.worlds import campaign, small_world
 
 AT = TRAINED_AT + timedelta(hours=5)
@@ -57,6 +58,19 @@ def test_a_prediction_is_the_trees_value_on_its_curve(bundle: Bundle) -> None:
     assert [a.loss_per_hour for a in answers] == pytest.approx(index * p_h / 12, rel=1e-12)
     assert [a.processing_s.p50 for a in answers] == pytest.approx(p_h * 3600)
     assert all(a.fallback is None and 0 <= a.score <= 100 and a.processing_s.p90 > a.processing_s.p50 for a in answers)
+
+
+def test_a_learned_rhythm_is_kept_shown_and_looked_at(bundle: Bundle, tmp_path: Path) -> None:
+    rhythm = rhythm_of(3)
+    learned = replace(bundle, meta=replace(bundle.meta, rhythm=tuple(rhythm.rates.tolist())))
+    learned.save(tmp_path)
+    loaded, asked = Bundle.load(tmp_path), [known("a")]
+    (answer,) = loaded.predict(asked, AT)
+    p_h = bundle.meta.seconds_per_unit_prior.p50_h([100.0])
+    index = priority.index(Curves.of(asked, [answer.value], rhythm), p_h, p_h, hours(AT), bundle.meta.horizon_h)
+    assert answer.index == pytest.approx(index[0])
+    assert answer.index != pytest.approx(bundle.predict(asked, AT)[0].index)
+    assert loaded.card().rhythm == learned.meta.rhythm
 
 
 def test_one_by_one_is_the_same_as_all_at_once(bundle: Bundle) -> None:

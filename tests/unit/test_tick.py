@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from features.records import OnFailure
@@ -31,6 +32,18 @@ async def test_the_most_pressing_campaign_goes_first_whatever_the_order_of_submi
         floor.submit(name, planned_revenue=revenue)
     await floor.pass_hours(4)
     assert floor.launch_order() == ["high", "middle", "low"]
+
+
+@story
+async def test_in_a_market_that_sleeps_at_night_long_work_is_done_in_the_evening():
+    asleep = np.tile(np.repeat([0.01, 1.0], [8, 16]), 7)  # by the hour of the week, from midnight
+    for rhythm, first in (((), "short"), (tuple((asleep / asleep.mean()).tolist()), "long")):
+        floor = Floor(start=after(hours=10))
+        floor.predictor.rhythm = rhythm
+        floor.submit("short", hours=3, planned_revenue=36.0, ends_at=after(hours=72))
+        floor.submit("long", hours=11, planned_revenue=120.0, ends_at=after(hours=72))
+        await floor.step()
+        assert floor.running() == [first], "at ten in the evening: done by one, or by nine"
 
 
 @story

@@ -15,7 +15,7 @@ from training.backtest.playing import Contender, Values, play_weeks
 from training.backtest.setting import PlayedWeek, Setting
 from training.progress import Progress, silent
 
-HORIZONS_H = (3.0, 6.0, 12.0, 24.0, 48.0)
+HORIZONS_H = (3.0, 6.0, 9.0, 12.0, 18.0, 24.0, 48.0)
 """Lookaheads of the index to choose from, in hours."""
 
 TRIALS = 8
@@ -49,9 +49,10 @@ def rivals(learned: Values, learned_h: float, expert: Values, expert_h: float) -
 
 
 def everyone(learned: Values, learned_h: float, expert: Values, expert_h: float) -> list[Contender]:
-    """`rivals`, and every other order of the registry that does not plan."""
+    """`rivals`, the index without the market's rhythm, and every other order of the registry that does not plan."""
     return [
         *rivals(learned, learned_h, expert, expert_h),
+        Contender("index_even", learned, policies.index(learned_h), even=True),
         Contender("vp", learned, policies.vp),
         Contender("value", learned, policies.value),
         Contender("gcmu", learned, policies.gcmu),
@@ -78,9 +79,13 @@ def of_bundle(name: str, bundle: Bundle) -> Contender:
 
 
 def clairvoyant(weeks: Sequence[PlayedWeek], setting: Setting, progress: Progress = silent) -> Contender:
-    """The bound: the index of true values and durations, at the lookahead that suits these very weeks best."""
+    """The bound: the index of true values and durations, at the lookahead that suits these very weeks best.
+
+    It takes value to accrue evenly, as in the study whose figures are compared with: what others gain by the market's
+    rhythm is theirs, and they may come to more than all of the gap.
+    """
     horizon_h = best_horizon(weeks, _true_value, setting, progress, foresight=True)
-    return Contender("clairvoyant", _true_value, policies.index(horizon_h), foresight=True)
+    return Contender("clairvoyant", _true_value, policies.index(horizon_h), foresight=True, even=True)
 
 
 def best_horizon(
@@ -92,7 +97,7 @@ def best_horizon(
     foresight: bool = False,
 ) -> float:
     """The lookahead of `HORIZONS_H` under which the index of these values earns most on these weeks, in hours."""
-    tried = [Contender(f"h = {h:g} hours", values, policies.index(h), foresight) for h in HORIZONS_H]
+    tried = [Contender(f"h = {h:g} hours", values, policies.index(h), foresight, even=foresight) for h in HORIZONS_H]
     # All lookaheads see the same chance, so that a few replicates tell them apart.
     outcomes = play_weeks(weeks, tried, replace(setting, replicates=min(setting.replicates, TRIALS)), progress)
     return max(zip(HORIZONS_H, tried, strict=True), key=lambda pair: outcomes.of[pair[1].name].value.sum())[0]

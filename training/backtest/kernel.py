@@ -10,8 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from features.curves import DEADLINE, HALF_LIFE, WINDOW, Floats
+from features.rhythm import WEEK_H
 from serving.scheduling.columns import Columns
-from serving.scheduling.planning import DUE, ENDS, LATE_FRACTION, SHAPE, STARTS, VALUE, WORK, compiled, facts, worth_at
+from serving.scheduling.planning import (
+    DUE,
+    ENDS,
+    LATE_FRACTION,
+    SHAPE,
+    STARTS,
+    VALUE,
+    WORK,
+    clock_of,
+    compiled,
+    elapsed,
+    facts,
+    worth_at,
+)
 from serving.scheduling.planning import HALF_LIFE as HALF_LIFE_H
 from serving.scheduling.policies import STATIC, Atc, Index, Order, Shuffled, gcmu
 
@@ -37,8 +51,12 @@ def finished_h(columns: Columns, actual_h: Floats, workers: int, order: Order, s
         raise ValueError("only uninterrupted campaigns of one slot, without pins and boosts, under an order known here")
     kind, parameters = _coded(order)
     keys = order(columns, start_h) if kind == _STATIC else np.zeros(len(columns))
+    horizon_h, rhythm = float(parameters[0]), columns.curves.rhythm
+    ahead = np.zeros(0) if rhythm is None or kind != _INDEX else rhythm.ahead_of_hours(horizon_h)
     return _play(
         facts(columns.at_stake, columns.delay_h),
+        clock_of(columns.curves),
+        ahead,
         columns.needed_h,
         np.maximum(columns.ready_h, start_h),
         columns.submitted_h,
@@ -66,7 +84,28 @@ def _drop(dollars: float, at_h: float, live_h: float, horizon_h: float) -> float
 
 
 @compiled
-def _index(known: Floats, i: int, live_h: float, horizon_h: float) -> float:
+def _ahead(clock: Floats, ahead: Floats, moment_h: float, horizon_h: float) -> float:
+    """`Rhythm.ahead`, given what it is at the beginning of each hour."""
+    begun = np.floor(moment_h)
+    hour = int(begun % WEEK_H)
+    rest = (begun + 1 - moment_h) / horizon_h
+    seen = (clock[hour + 1] - clock[hour]) * horizon_h * -np.expm1(-rest)
+    return float(seen + np.exp(-rest) * ahead[hour + 1])
+
+
+@compiled
+def _rhythmic(known: Floats, clock: Floats, ahead: Floats, i: int, live_h: float, horizon_h: float) -> float:
+    """`_index` of a window whose value accrues in a rhythm."""
+    value, starts, ends = known[i, VALUE], known[i, STARTS], known[i, ENDS]
+    from_h = min(max(starts, live_h), ends)
+    after = np.exp((from_h - ends) / horizon_h) * _ahead(clock, ahead, ends, horizon_h)
+    seen = max(_ahead(clock, ahead, from_h, horizon_h) - after, 0.0)
+    slope = value / (elapsed(clock, ends) - elapsed(clock, starts))
+    return float(slope * np.exp((min(live_h, from_h) - from_h) / horizon_h) * seen)
+
+
+@compiled
+def _index(known: Floats, clock: Floats, ahead: Floats, i: int, live_h: float, horizon_h: float) -> float:
     """E[V(a) - V(a+X)], `serving.priority.expected_loss` of one campaign."""
     value, starts, ends = known[i, VALUE], known[i, STARTS], known[i, ENDS]
     if known[i, SHAPE] == DEADLINE:
@@ -78,6 +117,8 @@ def _index(known: Floats, i: int, live_h: float, horizon_h: float) -> float:
     from_h = max(starts, live_h)
     span = max(ends - from_h, 0.0)
     if known[i, SHAPE] == WINDOW:
+        if len(clock):
+            return float(_rhythmic(known, clock, ahead, i, live_h, horizon_h))
         slope = value / (ends - starts)
         return float(slope * horizon_h * np.exp((live_h - from_h) / horizon_h) * -np.expm1(-span / horizon_h))
     if not live_h < ends:
@@ -89,25 +130,39 @@ def _index(known: Floats, i: int, live_h: float, horizon_h: float) -> float:
 
 
 @compiled
-def _slope(known: Floats, i: int, live_h: float) -> float:
-    if not known[i, STARTS] <= live_h < known[i, ENDS]:
+def _slope(known: Floats, clock: Floats, i: int, live_h: float) -> float:
+    starts, ends = known[i, STARTS], known[i, ENDS]
+    if not starts <= live_h < ends:
         return 0.0
     if known[i, SHAPE] == WINDOW:
-        return float(known[i, VALUE] / (known[i, ENDS] - known[i, STARTS]))
+        if len(clock) == 0:
+            return float(known[i, VALUE] / (ends - starts))
+        hour = int(np.floor(live_h) % WEEK_H)
+        mean_hours = elapsed(clock, ends) - elapsed(clock, starts)
+        return float(known[i, VALUE] / mean_hours * (clock[hour + 1] - clock[hour]))
     if known[i, SHAPE] == HALF_LIFE:
-        return float(worth_at(known, i, live_h) * np.log(2) / known[i, HALF_LIFE_H])
+        return float(worth_at(known, clock, i, live_h) * np.log(2) / known[i, HALF_LIFE_H])
     return 0.0
 
 
 @compiled
-def _key(known: Floats, needed_h: Floats, i: int, now_h: float, kind: int, parameters: Floats) -> float:
+def _key(
+    known: Floats,
+    clock: Floats,
+    ahead: Floats,
+    needed_h: Floats,
+    i: int,
+    now_h: float,
+    kind: int,
+    parameters: Floats,
+) -> float:
     live_h = now_h + known[i, WORK]
     horizon_h = parameters[0]
     if kind == _INDEX:
-        key = max(_index(known, i, live_h, horizon_h) / needed_h[i], 0.0)
+        key = max(_index(known, clock, ahead, i, live_h, horizon_h) / needed_h[i], 0.0)
         return float(key * needed_h[i] ** parameters[1] if parameters[1] else key)
     if kind == _SLOPE:
-        return float(max(_slope(known, i, live_h) / needed_h[i], 0.0))
+        return float(max(_slope(known, clock, i, live_h) / needed_h[i], 0.0))
     if not live_h < known[i, ENDS]:
         return 0.0
     due = min(known[i, DUE] if known[i, SHAPE] == DEADLINE else known[i, STARTS], known[i, ENDS])
@@ -118,6 +173,8 @@ def _key(known: Floats, needed_h: Floats, i: int, now_h: float, kind: int, param
 @compiled
 def _first(
     known: Floats,
+    clock: Floats,
+    ahead: Floats,
     needed_h: Floats,
     submitted_h: Floats,
     ready: npt.NDArray[np.bool_],
@@ -131,14 +188,14 @@ def _first(
     for i in range(len(ready)):
         if not ready[i]:
             continue
-        key = keys[i] if kind == _STATIC else _key(known, needed_h, i, now_h, kind, parameters)
+        key = keys[i] if kind == _STATIC else _key(known, clock, ahead, needed_h, i, now_h, kind, parameters)
         if best >= 0 and key < best_key:
             continue
         density = np.nan  # V/p is only worked out where it breaks a tie; then goes the older, then the upper row
         if best >= 0 and key == best_key:
-            density = worth_at(known, i, now_h + known[i, WORK]) / needed_h[i]
+            density = worth_at(known, clock, i, now_h + known[i, WORK]) / needed_h[i]
             if np.isnan(best_density):
-                best_density = worth_at(known, best, now_h + known[best, WORK]) / needed_h[best]
+                best_density = worth_at(known, clock, best, now_h + known[best, WORK]) / needed_h[best]
             if density < best_density or (density == best_density and submitted_h[i] >= submitted_h[best]):
                 continue
         best, best_key, best_density = i, key, density
@@ -148,6 +205,8 @@ def _first(
 @compiled
 def _play(
     known: Floats,
+    clock: Floats,
+    ahead: Floats,
     needed_h: Floats,
     ready_h: Floats,
     submitted_h: Floats,
@@ -169,7 +228,7 @@ def _play(
             ready &= known[:, ENDS] > now
         for slot in range(workers):
             if until_h[slot] <= now:
-                first = _first(known, needed_h, submitted_h, ready, now, keys, kind, parameters)
+                first = _first(known, clock, ahead, needed_h, submitted_h, ready, now, keys, kind, parameters)
                 if first < 0:
                     break
                 waits[first] = ready[first] = False

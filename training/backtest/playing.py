@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.curves import Floats
+from features.rhythm import Rhythm
 from serving.scheduling.columns import Columns
 from serving.scheduling.play import play
 from serving.scheduling.policies import Order
@@ -27,14 +28,18 @@ CHECKPOINT_H = 1.0
 class Contender:
     """An order of work, and the values it believes in.
 
-    `foresight`: it knows what each campaign is worth and how long work really takes, which nobody does; only a
-    bound may.
+    Attributes
+    ----------
+    foresight : it knows what each campaign is worth and how long work really takes, which nobody does; only a bound
+        may.
+    even : it takes value to accrue evenly, and does not look at the market's rhythm.
     """
 
     name: str
     values: Values
     order: Order
     foresight: bool = False
+    even: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,7 @@ def contested_indices(weeks: Sequence[PlayedWeek], contender: Contender, setting
         seen.append(keys)
         return keys
 
-    watched = Contender(contender.name, contender.values, noting, contender.foresight)
-    play_weeks(weeks, [watched], setting)
+    play_weeks(weeks, [replace(contender, order=noting)], setting)
     return np.concatenate(seen)
 
 
@@ -113,15 +117,18 @@ def queue_of(week: PlayedWeek, contender: Contender, setting: Setting) -> Column
     return Columns.of(week.campaigns, contender.values(week), expected_h, chunk_h=chunk_h, points=week.points)
 
 
-def drawn(queue: Columns, week: PlayedWeek, draw: Draw, *, foresight: bool) -> Columns:
+def drawn(
+    queue: Columns, week: PlayedWeek, draw: Draw, *, foresight: bool = False, rhythm: Rhythm | None = None
+) -> Columns:
     """The queue in one replicate: its windows and releases, and with foresight what is hidden from all others."""
     queue = replace(
         queue,
         curves=replace(
             queue.curves,
-            value=week.worth(draw) if foresight else queue.curves.value * week.window_share(draw),
+            value=week.worth(draw) if foresight else queue.curves.value * week.window_share(draw, rhythm),
             starts_h=draw.starts_h,
             ends_h=draw.ends_h,
+            rhythm=rhythm,
         ),
         released_h=draw.released_h,
         # Known before any is released, so that with one release for all only their turn differs.
@@ -143,7 +150,8 @@ def _outcome(
         latency, on_time = np.empty((2, setting.replicates, len(week.campaigns)))
         queue = queue_of(week, contender, setting)
         for r, draw in enumerate(replicates):
-            queued = drawn(queue, week, draw, foresight=contender.foresight)
+            rhythm = None if contender.even else week.rhythm
+            queued = drawn(queue, week, draw, foresight=contender.foresight, rhythm=rhythm)
             finished = _finished_h(queued, draw, contender.order, setting)
             ever = np.isfinite(finished)
             value[w, r], done[w, r] = week.paid(finished, draw).sum(), ever.sum()

@@ -18,6 +18,7 @@ from training.console import POLICIES
 NAMES = {
     **POLICIES,
     "expert_same_h": "expert, same h",
+    "index_even": "learned, no rhythm",
     "vp": "learned, v/p",
     "value": "learned, v alone",
     "gcmu": "learned, c-mu",

@@ -19,6 +19,7 @@ from features.contract import FEATURE_NAMES
 from features.curves import Floats, Indices, hours
 from features.matrix import Matrix
 from features.records import Campaign
+from features.rhythm import Rhythm
 from features.schema import campaigns_of
 from serving.model import ProcessingPrior
 from training.datasets.complete_journey import CompleteJourney, week_start
@@ -111,6 +112,7 @@ class PlayedWeek:
         too: up to 36 hours of what nobody could know yet, the same for every order of work.
     points : of the hand-weighted matrix.
     prior : of processing times; known to every order of work.
+    rhythm : of the market, as known at `start_h`; None where too little was known.
     rows : its campaigns' rows of `truth`.
     """
 
@@ -122,6 +124,7 @@ class PlayedWeek:
     prior: ProcessingPrior
     truth: HourlyValue = field(repr=False)
     rows: Indices = field(repr=False)
+    rhythm: Rhythm | None = None
 
     @property
     def units(self) -> Floats:
@@ -149,11 +152,14 @@ class PlayedWeek:
         """Dollars of each campaign if live from the start of its window."""
         return self.paid(draw.starts_h, draw)
 
-    def window_share(self, draw: Draw) -> Floats:
-        """How much of a week's value is expected to fall into each window: in line with the calendar."""
+    def window_share(self, draw: Draw, rhythm: Rhythm | None = None) -> Floats:
+        """How much of a week's value is expected to fall into each window: by a rhythm, else with the calendar."""
         opened_h, closed_h = self.truth.starts_h[self.rows], self.truth.ends_h[self.rows]
-        share: Floats = (draw.ends_h - draw.starts_h) / (closed_h - opened_h)
-        return share
+        if rhythm is None:
+            share: Floats = (draw.ends_h - draw.starts_h) / (closed_h - opened_h)
+            return share
+        opened, starts, ends, closed = (rhythm.elapsed(h) for h in (opened_h, draw.starts_h, draw.ends_h, closed_h))
+        return (ends - starts) / (closed - opened)
 
     def draw(self, setting: Setting, replicate: int) -> Draw:
         """The chance of one replicate."""
@@ -187,13 +193,13 @@ def played_weeks(
     records = campaigns_of(journey.history, [campaign_id for chosen in ids.values() for campaign_id in chosen])
     by_id = {c.campaign_id: c for c in records}
     return [
-        _played_week(journey.truth, features.loc[chosen], [by_id[i] for i in chosen], week, setting)
+        _played_week(journey, features.loc[chosen], [by_id[i] for i in chosen], week, setting)
         for week, chosen in ids.items()
     ]
 
 
 def _played_week(
-    truth: HourlyValue, features: pd.DataFrame, campaigns: list[Campaign], week: int, setting: Setting
+    journey: CompleteJourney, features: pd.DataFrame, campaigns: list[Campaign], week: int, setting: Setting
 ) -> PlayedWeek:
     return PlayedWeek(
         week=week,
@@ -202,6 +208,7 @@ def _played_week(
         features=features,
         points=Matrix.default().points(campaigns, features[list(FEATURE_NAMES)].to_numpy(dtype=float)),
         prior=prior([c.work_units for c in campaigns], setting.workers, setting.fill_h * setting.load),
-        truth=truth,
-        rows=truth.rows([c.campaign_id for c in campaigns]),
+        truth=journey.truth,
+        rows=journey.truth.rows([c.campaign_id for c in campaigns]),
+        rhythm=journey.sales.rhythm(week_start(week)),
     )

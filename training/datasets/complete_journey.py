@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ import pandas as pd
 from features.schema import History
 from serving.errors import ExitCode, PrecedenceError
 from training.datasets.truth import HourlyValue
+from training.rhythm import Sales
 
 Progress = Callable[[str, float], None]
 """Told what is being done and how much of the whole is behind us (0-1)."""
@@ -163,6 +165,11 @@ class CompleteJourney:
     history: History
     truth: HourlyValue
     week_of: pd.Series
+
+    @cached_property
+    def sales(self) -> Sales:
+        """The year's results by the hour, to learn the market's rhythm from."""
+        return Sales.of(self.history)
 
     def campaign_ids(self, weeks: Iterable[int]) -> list[str]:
         """Campaigns of some weeks, in table order."""
