@@ -86,7 +86,10 @@ def judgement(
         return verdict
     progress("holding it to its budgets", 0.9)
     asked = campaigns_of(journey.history, unseen.index[:ASKED])
-    measured = findings(candidate, unseen.actual.to_numpy(), unseen.predicted.to_numpy(), asked)
+    actual, predicted = unseen.actual.to_numpy(), unseen.predicted.to_numpy()
+    promised = candidate.meta.intervals
+    covered = promised.covered(predicted, actual) if promised else None
+    measured = findings(candidate, actual, predicted, asked, covered)
     return verdict.within(measured)
 
 

@@ -24,6 +24,7 @@ from training.backtest import Contender, PlayedWeek, Setting, best_horizon, cont
 from training.baselines import BASELINES, Estimator
 from training.datasets.complete_journey import CompleteJourney, week_start
 from training.estimators import Recipe, ValueModel
+from training.intervals import value_intervals
 from training.labels import labels
 from training.progress import Progress, part, silent
 from training.rhythm import Sales
@@ -151,7 +152,7 @@ def bundled(
     metrics: dict[str, dict[str, float]],
 ) -> Bundle:
     """What serving needs, in one value: trees, the snapshot of `until`, and what they say about themselves."""
-    rhythm = Sales.of(lessons.history).rhythm(until)
+    known, rhythm = lessons.until(until), Sales.of(lessons.history).rhythm(until)
     meta = Meta(
         name=MODEL_NAME,
         trained_at=now,
@@ -163,10 +164,11 @@ def bundled(
         index_quantiles=tuple(tuning.index_quantiles.tolist()),
         seconds_per_unit_prior=tuning.prior,
         matrix_dollars=matrix_dollars(lessons, until),
+        intervals=value_intervals(known, learned.value.recipe),
         rhythm=() if rhythm is None else tuple(rhythm.rates.tolist()),
         metrics=dict(metrics),
         recipe=asdict(learned.value.recipe),
-        by_targets=bool((lessons.until(until).features.targets > 0).all()),
+        by_targets=bool((known.features.targets > 0).all()),
     )
     return Bundle(learned.value.booster_, Snapshot.of(lessons.history, until), meta)
 

@@ -1,6 +1,7 @@
 """The model that answers: a trained bundle, or the hand-weighted matrix in its place."""
 
 from serving.model.bundle import Bundle
+from serving.model.intervals import ValueIntervals
 from serving.model.matrix import MatrixModel
 from serving.model.meta import MatrixDollars, Meta, ProcessingPrior
 from serving.prediction import (
@@ -28,4 +29,5 @@ __all__ = [
     "ProcessingPrior",
     "ProcessingTime",
     "Reason",
+    "ValueIntervals",
 ]

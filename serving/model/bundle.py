@@ -103,6 +103,25 @@ class Bundle:
         values = self._values(campaigns, rows, why_not)
         return self._answers(campaigns, values, at, why_not)
 
+    def intervals(self, campaigns: Sequence[Campaign], at: datetime, level: float = 0.8) -> Floats:
+        """Dollars between which each campaign's value lies with probability `level`, shape (campaigns, 2).
+
+        NaN where the matrix answers, and where the bundle learned no intervals: nothing is promised there.
+
+        Raises
+        ------
+        ValueError
+            When the bundle has intervals, but none of that level.
+        """
+        bounds = np.full((len(campaigns), 2), np.nan)
+        if self.meta.intervals is None or not campaigns:
+            return bounds
+        rows = self.snapshot.features(campaigns, at)
+        answered = np.array([reason is None for reason in self._why_not(rows, at)])
+        values = np.asarray(self.booster.predict(rows[answered], num_threads=_THREADS), dtype=float)
+        bounds[answered] = np.column_stack(self.meta.intervals.between(np.maximum(values, 0.0), level))
+        return bounds
+
     def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
         """Predictions with reasons: per feature for the trees, per criterion where the matrix answered."""
         if not campaigns:

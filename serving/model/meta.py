@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AwareDatetime, ConfigDict, FiniteFloat, NonNegativeFloat, PositiveFloat
+from pydantic import AwareDatetime, FiniteFloat, NonNegativeFloat, PositiveFloat
 
 from features.curves import Floats
 from features.rhythm import Rhythm
+from serving.model.intervals import STRICT, ValueIntervals
 
 _NINETIETH = 1.2815515655446004
 """The standard normal's 90th percentile."""
-
-STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,7 @@ class Meta:
     contract : fingerprint of the feature definitions the model was trained on.
     horizon_h : hours; the index's mean lookahead.
     index_quantiles : rising reference indices ($ per slot-hour) of past contenders, for scores.
+    intervals : how far values come out from the predicted ones; None where too little was known to tell.
     rhythm : of the market, in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     training_window : first and last moment the training data cover.
     by_targets : whether every campaign the model learned from named its targets.
@@ -96,6 +96,7 @@ class Meta:
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
     by_targets: bool = False
     rhythm: tuple[PositiveFloat, ...] = ()
+    intervals: ValueIntervals | None = None
     recipe: dict[str, str | bool | int | float | None] = field(default_factory=dict)
     version: str | None = None
 
