@@ -26,6 +26,7 @@ from training.datasets.complete_journey import CompleteJourney, week_start
 from training.estimators import Recipe, ValueModel
 from training.intervals import value_intervals
 from training.labels import labels
+from training.processing_time import processing_times
 from training.progress import Progress, part, silent
 from training.rhythm import Sales
 from training.split import Examples
@@ -170,7 +171,8 @@ def bundled(
         recipe=asdict(learned.value.recipe),
         by_targets=bool((known.features.targets > 0).all()),
     )
-    return Bundle(learned.value.booster_, Snapshot.of(lessons.history, until), meta)
+    processing = processing_times(lessons.history, tuning.prior, until)
+    return Bundle(learned.value.booster_, Snapshot.of(lessons.history, until), meta, processing=processing)
 
 
 def matrix_dollars(lessons: Lessons, until: datetime) -> MatrixDollars:

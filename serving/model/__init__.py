@@ -4,6 +4,7 @@ from serving.model.bundle import Bundle
 from serving.model.intervals import ValueIntervals
 from serving.model.matrix import MatrixModel
 from serving.model.meta import MatrixDollars, Meta, ProcessingPrior
+from serving.model.processing import ProcessingTimes
 from serving.prediction import (
     Card,
     CurveParameters,
@@ -28,6 +29,7 @@ __all__ = [
     "Prediction",
     "ProcessingPrior",
     "ProcessingTime",
+    "ProcessingTimes",
     "Reason",
     "ValueIntervals",
 ]

@@ -11,6 +11,7 @@ from typing import Self
 
 import lightgbm
 import numpy as np
+import numpy.typing as npt
 
 from features.contract import FEATURE_NAMES
 from features.curves import Floats, hours
@@ -24,6 +25,7 @@ from serving.model.explanation import explained, reasons_of
 from serving.model.fallback import Unanswerable, fallback_reasons
 from serving.model.matrix import explained_by_matrix, matrix_reasons
 from serving.model.meta import Meta
+from serving.model.processing import ProcessingTimes
 from serving.model.words import in_words
 from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime, Reason
 from serving.scheduling.columns import Columns
@@ -38,6 +40,7 @@ class Bundle:
 
     `matrix` answers for campaigns the trees cannot, in dollars through the bundle's own map;
     `snapshot_max_age_h` is how old the snapshot may be (hours) before it answers for all, None without limit.
+    `processing` is None until enough runs were logged; the prior answers till then.
     """
 
     booster: lightgbm.Booster
@@ -45,6 +48,7 @@ class Bundle:
     meta: Meta
     matrix: Matrix = field(default_factory=Matrix.default)
     snapshot_max_age_h: float | None = None
+    processing: ProcessingTimes | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -57,11 +61,12 @@ class Bundle:
         ContractMismatch
             When the model was trained on other feature definitions than this build computes.
         """
-        return cls(*storage.read(Path(directory)))
+        booster, snapshot, meta, processing = storage.read(Path(directory))
+        return cls(booster, snapshot, meta, processing=processing)
 
     def save(self, directory: Path) -> None:
-        """Write `model.txt`, `snapshot.parquet` and `bundle.json` into a directory, made if absent."""
-        storage.write(Path(directory), self.booster, self.snapshot, self.meta)
+        """Write `model.txt`, `snapshot.parquet`, `processing.json` if any, and `bundle.json` into a directory."""
+        storage.write(Path(directory), self.booster, self.snapshot, self.meta, self.processing)
 
     def versioned(self, version: str) -> Self:
         """The same bundle, knowing its version in the registry."""
@@ -122,6 +127,23 @@ class Bundle:
         bounds[answered] = np.column_stack(self.meta.intervals.between(np.maximum(values, 0.0), level))
         return bounds
 
+    def work_left_h(
+        self, campaigns: Sequence[Campaign], done: npt.ArrayLike = 0.0, spent_h: npt.ArrayLike = 0.0
+    ) -> Floats:
+        """Slot-hours that campaigns still need, p50 and p90, shape (campaigns, 2): from learned times, or the prior.
+
+        Parameters
+        ----------
+        done : share of each campaign's work that is done, 0-1; all by default is still to do.
+        spent_h : slot-hours that took; the prior does not look at it.
+        """
+        if self.processing is not None:
+            return self.processing.left_h(campaigns, (0.5, 0.9), done, spent_h)
+        prior, units = self.meta.seconds_per_unit_prior, [c.work_units for c in campaigns]
+        whole_h = np.column_stack([prior.p50_h(units), prior.p90_h(units)])
+        left: Floats = whole_h * (1 - np.broadcast_to(np.asarray(done, dtype=float), len(campaigns)))[:, None]
+        return left
+
     def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
         """Predictions with reasons: per feature for the trees, per criterion where the matrix answered."""
         if not campaigns:
@@ -155,9 +177,8 @@ class Bundle:
         self, campaigns: Sequence[Campaign], values: Floats, at: datetime, why_not: Sequence[Unanswerable]
     ) -> list[Prediction]:
         """Predictions from values: the curve, the index at `at` with all work still to do, and the score."""
-        prior, horizon_h = self.meta.seconds_per_unit_prior, self.meta.horizon_h
-        units = [c.work_units for c in campaigns]
-        p50_h, p90_h = prior.p50_h(units), prior.p90_h(units)
+        horizon_h = self.meta.horizon_h
+        p50_h, p90_h = self.work_left_h(campaigns).T
         # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
         queue = Columns.of(campaigns, values, p50_h, rhythm=self.rhythm)
         index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)

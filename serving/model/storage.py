@@ -15,22 +15,37 @@ from features.contract import fingerprint
 from features.snapshot import Snapshot
 from serving.errors import BundleCorrupt, ContractMismatch
 from serving.model.meta import Meta
+from serving.model.processing import ProcessingTimes
 
 MODEL, SNAPSHOT, META = "model.txt", "snapshot.parquet", "bundle.json"
+PROCESSING = "processing.json"
+"""There once enough runs were logged to learn processing times from."""
+
+_PROCESSING = TypeAdapter(ProcessingTimes)
 
 
-def write(directory: Path, booster: lightgbm.Booster, snapshot: Snapshot, meta: Meta) -> None:
-    """Write a bundle's three files; the metadata last, so that a half-written bundle never loads."""
+def write(
+    directory: Path,
+    booster: lightgbm.Booster,
+    snapshot: Snapshot,
+    meta: Meta,
+    processing: ProcessingTimes | None = None,
+) -> None:
+    """Write a bundle's files; the metadata last, so that a half-written bundle never loads."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MODEL).write_text(booster.model_to_string(), encoding="utf-8")
     snapshot.to_table().to_parquet(directory / SNAPSHOT)
+    written = [MODEL, SNAPSHOT]
+    if processing is not None:
+        (directory / PROCESSING).write_bytes(_PROCESSING.dump_json(processing))
+        written.append(PROCESSING)
     document = TypeAdapter(Meta).dump_python(meta, mode="json")
-    document["sha256"] = {name: _sha256(directory / name) for name in (MODEL, SNAPSHOT)}
+    document["sha256"] = {name: _sha256(directory / name) for name in written}
     (directory / META).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def read(directory: Path) -> tuple[lightgbm.Booster, Snapshot, Meta]:
-    """Read a bundle's parts.
+def read(directory: Path) -> tuple[lightgbm.Booster, Snapshot, Meta, ProcessingTimes | None]:
+    """Read a bundle's parts; no processing times where it learned none.
 
     Raises
     ------
@@ -52,12 +67,13 @@ def read(directory: Path) -> tuple[lightgbm.Booster, Snapshot, Meta]:
     # Before the other files: a bundle of another contract is sound, its snapshot is just not ours to read.
     if meta.contract != fingerprint():
         raise ContractMismatch(expected=meta.contract, found=fingerprint())
-    for name in (MODEL, SNAPSHOT):
+    for name in (MODEL, SNAPSHOT, *([PROCESSING] if PROCESSING in checksums else [])):
         if not (directory / name).is_file():
             raise BundleCorrupt(name, "is missing")
         if _sha256(directory / name) != checksums.get(name):
             raise BundleCorrupt(name, "is not the file that was saved (its checksum differs)")
-    return _booster(directory, len(meta.features)), _snapshot(directory), meta
+    processing = _processing(directory) if PROCESSING in checksums else None
+    return _booster(directory, len(meta.features)), _snapshot(directory), meta, processing
 
 
 def _document(directory: Path) -> dict[str, Any]:
@@ -80,6 +96,13 @@ def _booster(directory: Path, features: int) -> lightgbm.Booster:
     if booster.num_feature() != features:
         raise BundleCorrupt(MODEL, f"takes {booster.num_feature()} features where {META} names {features}")
     return booster
+
+
+def _processing(directory: Path) -> ProcessingTimes:
+    try:
+        return _PROCESSING.validate_json((directory / PROCESSING).read_bytes())
+    except ValidationError as error:
+        raise BundleCorrupt(PROCESSING, f"is not valid: {error.errors()[0]['msg']}") from error
 
 
 def _snapshot(directory: Path) -> Snapshot:
