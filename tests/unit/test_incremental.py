@@ -1,0 +1,90 @@
+"""Incremental value: gross less what the targets earn without a campaign, and no noise shared with the input."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.builder import build_features
+from features.records import Campaign, Kpi, Metric, Signal
+from features.schema import History
+from tests.worlds import MONDAY, campaign
+from training.incremental import AFTERWARDS, baselines_of, incremental, over_baseline
+from training.labels import labels
+
+WEEK = timedelta(weeks=1)
+
+
+def reading(target: str, weeks: float, rate: float) -> Signal:
+    at = MONDAY + weeks * WEEK
+    return Signal(entity=f"target:{target}", at=at, known_at=at, name="baseline_rate", value=rate)
+
+
+SALE = campaign(targets={"a": 10.0, "b": 4.0})
+BEFORE = [reading("a", weeks, 9.0) for weeks in (-2, -1, 0, 1)]
+AFTER = [reading("a", weeks, 2.0) for weeks in range(2, 10)] + [reading("b", weeks, 1.0) for weeks in (3, 5, 6, 9)]
+LATER = [reading("a", weeks, 30.0) for weeks in (10, 11)]
+SIGNALS = [*BEFORE, *AFTER, *LATER]
+
+
+def history(
+    *campaigns: Campaign, revenue: float = 50.0, signals: list[Signal] = SIGNALS, **launch: timedelta
+) -> History:
+    sold = [
+        Kpi(campaign_id=c.campaign_id, at=MONDAY, known_at=MONDAY, metric=Metric.REVENUE, value=revenue, target_id="a")
+        for c in campaigns
+    ]
+    launched = {c.campaign_id: MONDAY + launch["late_by"] for c in campaigns} if launch else {}
+    return History.of_records(campaigns, sold, signals, launched)
+
+
+def values(known: History) -> list[float]:
+    return list(incremental(known, labels(known))["value"])
+
+
+def test_what_targets_earn_in_the_weeks_after_it_is_taken_off() -> None:
+    # b earned a dollar per exposure in four readings of eight, and nothing in the others.
+    assert baselines_of(history(SALE)).tolist() == [10 * 2.0 + 4 * 0.5]
+    assert values(history(SALE)) == [50 - 22]
+
+
+def test_it_may_be_negative() -> None:
+    assert values(history(SALE, revenue=1.0)) == [-21]
+
+
+def test_a_late_launch_is_spared_the_baseline_of_the_time_before_it() -> None:
+    assert values(history(SALE, late_by=WEEK / 2)) == pytest.approx([50 - 11])
+
+
+def test_half_a_week_has_half_a_baseline() -> None:
+    short = campaign("short", targets={"a": 1.0}, released_at=MONDAY + WEEK / 2, ends_at=MONDAY + WEEK)
+    assert baselines_of(history(short)).tolist() == [1.0]
+
+
+def test_with_few_readings_after_it_a_campaign_has_no_label() -> None:
+    late = campaign("late", targets={"a": 1.0}, released_at=MONDAY + 8 * WEEK, ends_at=MONDAY + 9 * WEEK)
+    known = history(SALE, late)
+    assert incremental(known, labels(known)).campaign_id.tolist() == [SALE.campaign_id]
+    assert values(history(SALE, signals=[])) == []
+
+
+def test_it_is_complete_once_the_last_reading_is() -> None:
+    known = history(SALE)
+    assert incremental(known, labels(known)).matured_at.tolist() == [MONDAY + WEEK + AFTERWARDS]
+
+
+def test_no_reading_counts_for_both_label_and_features() -> None:
+    known = history(SALE)
+    other = history(SALE, signals=[*BEFORE, *(reading("a", weeks, 100.0) for weeks in range(2, 10)), *LATER])
+    assert values(known) != values(other)
+    pd.testing.assert_frame_equal(*(build_features(h, [SALE], MONDAY + WEEK) for h in (known, other)))
+    cheap = history(SALE, signals=[*(reading("a", weeks, 0.1) for weeks in (-2, -1, 0, 1)), *AFTER, *LATER])
+    assert values(known) == values(cheap)
+
+
+def test_predictions_lose_the_baseline_that_is_expected() -> None:
+    features = pd.DataFrame({"target_baseline": [20.0, 80.0, np.nan]})
+    np.testing.assert_array_equal(over_baseline(np.array([50.0, 50.0, 50.0]), features), [30, 0, 50])
