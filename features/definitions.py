@@ -121,7 +121,7 @@ def expected_response(planned: Planned, memory: str = "") -> Floats:
 def expected_by_kind(planned: Planned, memory: str = "") -> Floats:
     """Dollars expected from each planned target if exposures earn what they did for its kind in its channel.
 
-    A target without a past says nothing itself, and most campaigns bring some: a third of the exposures in grocery.
+    A target without a past says nothing itself: a grocery campaign in six has no other.
     """
     rate = ratio(planned.known[f"kind_in_channel_revenue{memory}"], planned.known[f"kind_in_channel_exposures{memory}"])
     return rate[planned.row] * planned.exposures

@@ -95,6 +95,11 @@ def test_a_policy_played_less_often_is_compared_within_its_own_replicates(
     )
 
 
+def test_figures_of_some_weeks_are_those_of_playing_them_alone(weeks: list[PlayedWeek], outcomes: Outcomes) -> None:
+    alone = play_weeks(weeks[1:], [*everyone(true_value, 24, a_guess, 24), clairvoyant(weeks, SETTING)], SETTING)
+    assert results(outcomes.within([2, 3]), SETTING) == results(alone, SETTING)
+
+
 def test_the_difference_to_the_expert_is_between_values_alone(weeks: list[PlayedWeek]) -> None:
     rivals = [*everyone(true_value, 24, a_guess, 3), clairvoyant(weeks, MIXED)]
     found = {result.policy: result for result in results(play_weeks(weeks, rivals, MIXED), MIXED)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +62,16 @@ class Outcome:
     span_h: Floats
     done: Floats
 
+    def of_rows(self, weeks: npt.NDArray[np.bool_], campaigns: npt.NDArray[np.bool_]) -> Outcome:
+        """Of some weeks and their campaigns."""
+        return Outcome(
+            self.value[weeks],
+            self.latency_h[:, campaigns],
+            self.on_time[:, campaigns],
+            self.span_h[weeks],
+            self.done[weeks],
+        )
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -70,15 +80,28 @@ class Outcomes:
     Attributes
     ----------
     top_tenth : marks the campaigns of greatest true value in their week; shape (replicates, campaigns of all weeks).
+    week_of : week of each campaign.
     """
 
     weeks: tuple[int, ...]
     of: dict[str, Outcome]
     top_tenth: npt.NDArray[np.bool_]
+    week_of: npt.NDArray[np.int64]
 
     def joined(self, other: Outcomes) -> Outcomes:
         """With the contenders of another play of the same weeks and chance."""
         return replace(self, of={**self.of, **other.of})
+
+    def within(self, weeks: Container[int]) -> Outcomes:
+        """What came of some of the weeks."""
+        rows = np.array([week in weeks for week in self.weeks])
+        those = np.isin(self.week_of, np.array(self.weeks)[rows])
+        return Outcomes(
+            tuple(week for week in self.weeks if week in weeks),
+            {name: outcome.of_rows(rows, those) for name, outcome in self.of.items()},
+            self.top_tenth[:, those],
+            self.week_of[those],
+        )
 
 
 def play_weeks(
@@ -94,7 +117,8 @@ def play_weeks(
         progress(f"playing {contender.name}", done / len(contenders))
         of[contender.name] = _outcome(weeks, draws, contender, setting)
     top = [[_top_tenth(week.worth(draw)) for draw in each] for week, each in zip(weeks, draws, strict=True)]
-    return Outcomes(tuple(week.week for week in weeks), of, np.concatenate(top, axis=1))
+    week_of = np.repeat([week.week for week in weeks], [len(week.campaigns) for week in weeks])
+    return Outcomes(tuple(week.week for week in weeks), of, np.concatenate(top, axis=1), week_of)
 
 
 def contested_indices(weeks: Sequence[PlayedWeek], contender: Contender, setting: Setting) -> Floats:

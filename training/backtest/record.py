@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.settings import Settings
-from training.backtest import report
+from training.backtest import PolicyResult, report
 from training.backtest.study import Plan, Study, studied
 from training.datasets.complete_journey import complete_journey
 from training.learning import Lessons
@@ -63,13 +63,15 @@ def _logged(registry: Registry, study: Study, document: Path, pictures: list[Pat
     }
     tags = {"weeks": f"{min(study.weeks)}-{max(study.weeks)}", "simulated": "workers, processing times, releases"}
     leading: dict[str, float] = {}
+    untouched = {setting: list(results) for setting, results in groupby(study.held_out, _setting)}
     with nested_runs(registry, "backtest", tags) as runs:
-        for setting, results in groupby(study.results, lambda r: (r.release, r.load, r.preemptive)):
+        for setting, results in groupby(study.results, _setting):
             release, load, preemptive = setting
             name = f"{release} {load:g}{' preemptive' if preemptive else ''}"
             figures = report.metrics(results)
+            held_out = report.metrics(untouched.get(setting, []))
             parameters = {"release": release, "load": load, "preemptive": preemptive, **chosen[setting]}
-            runs.child(name, parameters, figures, tags)
+            runs.child(name, parameters, figures | {f"held_out.{n}": value for n, value in held_out.items()}, tags)
             leading |= {
                 f"{name.replace(' ', '.')}.{policy}.share_of_gap": figures[f"{policy}.share_of_gap"]
                 for policy in _FEW_FIGURES
@@ -77,3 +79,7 @@ def _logged(registry: Registry, study: Study, document: Path, pictures: list[Pat
             }
         runs.log(leading, [*pictures, document])
         return runs.run_id
+
+
+def _setting(result: PolicyResult) -> tuple[str, float, bool]:
+    return result.release, result.load, result.preemptive

@@ -6,7 +6,7 @@ All that is chosen is chosen on weeks 24-43, so that weeks 44-52 say what it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -101,7 +101,8 @@ class Study:
 
     Attributes
     ----------
-    results : setting by setting, most valuable policy first.
+    results : setting by setting, the greatest share first.
+    held_out : the same of weeks after the tuning weeks alone; nothing was chosen on these.
     noise : how good predictions must be; trade_off : between value and the wait of the most valuable tenth. Both of
         headline settings alone.
     """
@@ -111,12 +112,14 @@ class Study:
     results: list[PolicyResult]
     noise: list[Noise]
     trade_off: list[TradeOff]
+    held_out: list[PolicyResult] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """The machine-readable result."""
         return {
             "weeks": list(self.weeks),
             "results": [result.document() for result in self.results],
+            "held_out": [result.document() for result in self.held_out],
             "horizons": [
                 {
                     "load": c.setting.load,
@@ -137,7 +140,8 @@ def studied(journey: CompleteJourney, lessons: Lessons, plan: Plan, progress: Pr
     needed = sorted({*plan.weeks, *plan.tuning_weeks})
     ready = {w.week: w for w in played_weeks(journey, lessons.features, needed, plan.settings[0])}
     believed = Believed.of(lessons, ready.values(), part(progress, 0.0, 0.2))
-    chosen, found, noise, trades = [], [], [], []
+    chosen, found, held_out, noise, trades = [], [], [], [], []
+    untouched = [week for week in plan.weeks if week > max(plan.tuning_weeks)]
     for done, setting in enumerate(plan.settings):
         told = part(progress, 0.2 + 0.8 * done / len(plan.settings), 0.2 + 0.8 * (done + 1) / len(plan.settings))
         named = _named(setting)
@@ -147,11 +151,13 @@ def studied(journey: CompleteJourney, lessons: Lessons, plan: Plan, progress: Pr
         outcomes = _played(weeks, believed, choice, plan, part(_under(told, named), 0.1, 0.7))
         chosen.append(choice)
         found += results(outcomes, setting)
+        if untouched:
+            held_out += results(outcomes.within(untouched), setting)
         if not setting.preemptive and _is_headline(setting):
             told(f"{named}: sweeps", 0.8)
             noise += noise_sweep(weeks, believed, choice.learned_h, setting, outcomes)
             trades += trade_off(weeks, believed.by_model, choice.learned_h, setting, outcomes)
-    return Study(plan.weeks, chosen, found, noise, trades)
+    return Study(plan.weeks, chosen, found, noise, trades, held_out)
 
 
 def _chosen(weeks: Sequence[PlayedWeek], believed: Believed, setting: Setting) -> Chosen:
