@@ -83,6 +83,13 @@ def matured_results(history: History) -> pd.DataFrame:
     return rows.assign(matured_at=later(rows.known_at, rows.over_at))
 
 
+def target_baselines(history: History) -> pd.DataFrame:
+    """Signals of what targets earn without a campaign, with the `target_id` each is about."""
+    signals = history.signals[history.signals.name == BASELINE_SIGNAL]
+    signals = signals[signals.entity.str.startswith("target:")]
+    return signals.assign(target_id=signals.entity.str.removeprefix("target:"))
+
+
 def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
     """Every ledger the declared aggregates read, by entity and name."""
     campaigns = history.campaigns
@@ -98,9 +105,7 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
     response = response.fillna({"exposures": 0.0, "revenue": 0.0})
     outcome = pd.concat([plans.assign(launches=1.0), results], ignore_index=True)
     outcome = outcome.fillna({"share": 0.0, "launches": 0.0, "revenue": 0.0})
-    signals = history.signals[
-        (history.signals.name == BASELINE_SIGNAL) & history.signals.entity.str.startswith("target:")
-    ]
+    signals = target_baselines(history)
     readings = signals.drop_duplicates("at")
 
     def responses_by(entity: pd.Series) -> Ledger:
@@ -113,9 +118,7 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
         (Entity.KIND, "outcomes"): Ledger.of(
             outcome.kind, outcome.matured_at, revenue=outcome.revenue, share=outcome.share, launches=outcome.launches
         ),
-        (Entity.TARGET, "baseline"): Ledger.of(
-            signals.entity.str.removeprefix("target:"), signals.known_at, value=signals.value
-        ),
+        (Entity.TARGET, "baseline"): Ledger.of(signals.target_id, signals.known_at, value=signals.value),
         (Entity.MARKET, "baseline"): Ledger.of(
             pd.Series(THE_MARKET, index=readings.index), readings.known_at, readings=np.ones(len(readings))
         ),

@@ -15,6 +15,7 @@ import numpy as np
 
 from features.contract import FEATURE_NAMES
 from features.curves import Floats
+from features.plans import declared
 from features.records import Campaign
 
 CRITERIA = ("urgency", "revenue", "audience", "market", "brand")
@@ -106,19 +107,15 @@ class Matrix:
 
     def _per_criterion(self, campaigns: Sequence[Campaign], features: Floats | None) -> Floats:
         kind_mean = np.full(len(campaigns), np.nan) if features is None else features[:, _KIND_MEAN]
-        planned = _declared(campaigns, "planned_revenue")
+        planned = declared(campaigns, "planned_revenue")
         values = {
-            "urgency": _declared(campaigns, "urgency"),
+            "urgency": declared(campaigns, "urgency"),
             "revenue": np.where(np.isnan(planned), kind_mean, planned),
             "audience": np.array([sum(c.targets.values()) or c.work_units for c in campaigns], dtype=float),
             "market": np.full(len(campaigns), np.nan),
-            "brand": _declared(campaigns, "brand"),
+            "brand": declared(campaigns, "brand"),
         }
         return np.column_stack([self.rulers[name].of(values[name]) for name in CRITERIA])
-
-
-def _declared(campaigns: Sequence[Campaign], name: str) -> Floats:
-    return np.array([np.nan if (v := getattr(c, name)) is None else v for c in campaigns], dtype=float)
 
 
 def _weights(kind: str, row: Mapping[str, Any]) -> Floats:

@@ -21,6 +21,11 @@ from features.records import Campaign
 DECLARED = ("work_units", "planned_revenue", "urgency", "brand")
 
 
+def declared(campaigns: Sequence[Campaign], name: str) -> Floats:
+    """A number that campaigns declare, NaN where one does not."""
+    return np.array([np.nan if (v := getattr(c, name)) is None else v for c in campaigns], dtype=float)
+
+
 @dataclass(frozen=True)
 class Plans:
     """What campaigns declare, as columns.
@@ -41,10 +46,7 @@ class Plans:
     @classmethod
     def of_records(cls, campaigns: Sequence[Campaign]) -> Self:
         """Columns of records, in their order."""
-        facts = {
-            name: np.array([np.nan if (v := getattr(c, name)) is None else v for c in campaigns], dtype=float)
-            for name in DECLARED
-        }
+        facts = {name: declared(campaigns, name) for name in DECLARED}
         facts["window_h"] = np.array([hours(c.ends_at, np.nan) - hours(c.accrues_from) for c in campaigns], dtype=float)
         return cls(
             facts,

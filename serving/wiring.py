@@ -81,6 +81,21 @@ def handlers(settings: Settings) -> Handlers:
     return Handlers.loaded(settings.handlers, {"simulate": simulate})
 
 
+def make_home(settings: Settings) -> None:
+    """Make the directory that state lives in, unless it is there.
+
+    Raises
+    ------
+    SettingInvalid
+        When it cannot be made.
+    """
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        allowed = f"must be a directory that can be made ({error.strerror})"
+        raise SettingInvalid("home", str(settings.home), allowed) from error
+
+
 def check(settings: Settings) -> None:
     """Refuse settings whose ports, files or modules cannot be used, before a process is started on them.
 
@@ -90,11 +105,7 @@ def check(settings: Settings) -> None:
     """
     if settings.priority_port == settings.scheduler_port:
         raise SettingInvalid("scheduler_port", settings.scheduler_port, "must be another port than priority_port")
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        allowed = f"must be a directory that can be made ({error.strerror})"
-        raise SettingInvalid("home", str(settings.home), allowed) from error
+    make_home(settings)
     matrix(settings)
     handlers(settings)
 
@@ -102,7 +113,7 @@ def check(settings: Settings) -> None:
 @asynccontextmanager
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """A running scheduler on this event loop, and the desk in front of it; both end with the context."""
-    check(settings)
+    make_home(settings)
     known = handlers(settings)
     store = SqlStore(settings.store_url)
     time = clock(settings, store)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.curves import Floats
 from features.schema import campaigns_of
 from serving.errors import ContractMismatch, NoChampion
 from serving.model import Bundle, Meta
@@ -101,7 +100,7 @@ def unseen_campaigns(
     if not len(test):
         return pd.DataFrame(columns=["week", "predicted", "actual"])
     rows = test.features[list(candidate.meta.features)].to_numpy(dtype=float)
-    predicted: Floats = np.maximum(candidate.booster.predict(rows, num_threads=1), 0.0)
+    predicted = candidate.values_of(rows)
     ids = test.features.index
     actual = journey.truth.total[journey.truth.rows(list(ids))]
     return pd.DataFrame(
@@ -189,7 +188,7 @@ def promote(
     BadInput
         When the registry has no such version.
     """
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry = Registry.of(settings)
     served, judged = registry.bundle(version), registry.proof(version)
     incumbent = champion_before(settings, registry)
     journey = complete_journey(progress=part(progress, 0.0, 0.4))

@@ -234,7 +234,7 @@ def rollback(
     from training.tracking import Registry
 
     settings = Settings.read()
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry = Registry.of(settings)
     registry.check()
     done = registry.rollback(to, SystemClock().now())
     if as_json:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from features.asof import HOUR, hours_of
 from features.curves import Floats
-from features.ledgers import BASELINE_SIGNAL, accrues_from, window_ends
+from features.ledgers import accrues_from, target_baselines, window_ends
 from features.schema import History
 
 AFTERWARDS = timedelta(weeks=8)
@@ -58,8 +58,7 @@ def baselines_of(history: History) -> pd.Series:
     By campaign id, from the readings of `AFTERWARDS`; NaN where there were too few. A target that a reading leaves out
     earned nothing then. A window longer or shorter than the time between readings has its share of it.
     """
-    signals, campaigns = history.signals[history.signals.name == BASELINE_SIGNAL], history.campaigns
-    signals = signals[signals.entity.str.startswith("target:")]
+    signals, campaigns = target_baselines(history), history.campaigns
     read_h = hours_of(signals["at"])
     moments = np.unique(read_h)
     starts, ends = hours_of(accrues_from(campaigns)), hours_of(window_ends(campaigns))
@@ -74,7 +73,7 @@ def baselines_of(history: History) -> pd.Series:
     counted["reading"] = counted["first"] + counted.groupby("campaign_id", sort=False).cumcount()
     rates = pd.DataFrame(
         {
-            "target_id": signals.entity.str.removeprefix("target:").to_numpy(),
+            "target_id": signals.target_id.to_numpy(),
             "reading": np.searchsorted(moments, read_h),
             "rate": signals["value"].to_numpy(dtype=float),
         }

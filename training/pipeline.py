@@ -108,7 +108,7 @@ def train(
     RegistryUnreachable
         When MLflow does not answer; nothing has been learned yet then.
     """
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry = Registry.of(settings)
     registry.check()
     journey = journey or complete_journey(progress=part(progress, 0.0, 0.2))
     progress("computing features", 0.2)

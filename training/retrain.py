@@ -84,7 +84,7 @@ def retrain(
     NoChampion
         When there is nobody to challenge.
     """
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry = Registry.of(settings)
     registry.check()
     log = outcome_log(settings)
     serving = champion(settings.tracking_uri, cache_dir=settings.home / "models")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import features
 import serving
@@ -22,6 +22,7 @@ from features.records import Campaign
 from serving.errors import BadInput, NoChampion, NothingToRestore, RegistryUnreachable
 from serving.model import Bundle
 from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature, teach_mlflow_manners
+from serving.settings import Settings
 from training.backtest import PolicyResult
 from training.champions import Rollback, champion_of, noted, replaced_by, restore
 from training.promotion import Verdict
@@ -80,6 +81,11 @@ class Registry:
 
     uri: str
     artifacts: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The registry of some settings; a local one keeps its files in their home."""
+        return cls(settings.tracking_uri, settings.home / "mlartifacts")
 
     def check(self) -> None:
         """Make sure that the registry answers, before the time is spent on what is to be registered.

@@ -140,7 +140,7 @@ def tune(
     import optuna  # noqa: PLC0415 - only this command needs it
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry = Registry.of(settings)
     registry.check()
     journey = journey or complete_journey(progress=part(progress, 0.0, 0.1))
     progress("computing features", 0.1)

@@ -82,6 +82,15 @@ class Bundle:
         """The market's rhythm as it was learned; None for an even one."""
         return Rhythm.of(self.meta.rhythm)
 
+    @cached_property
+    def _scale(self) -> priority.Scale:
+        return priority.Scale(np.array(self.meta.index_quantiles))
+
+    def values_of(self, rows: Floats) -> Floats:
+        """What the trees say, in dollars, 0 at least: one entry a row of features in contract order."""
+        values: Floats = np.maximum(self.booster.predict(rows, num_threads=_THREADS), 0.0)
+        return values
+
     def card(self) -> Card:
         """Identity, contract, training window, scale, metrics and the snapshot's moment."""
         meta = self.meta
@@ -123,8 +132,7 @@ class Bundle:
             return bounds
         rows = self.snapshot.features(campaigns, at)
         answered = np.array([reason is None for reason in self._why_not(rows, at)])
-        values = np.asarray(self.booster.predict(rows[answered], num_threads=_THREADS), dtype=float)
-        bounds[answered] = np.column_stack(self.meta.intervals.between(np.maximum(values, 0.0), level))
+        bounds[answered] = np.column_stack(self.meta.intervals.between(self.values_of(rows[answered]), level))
         return bounds
 
     def work_left_h(
@@ -165,8 +173,7 @@ class Bundle:
 
     def _values(self, campaigns: Sequence[Campaign], rows: Floats, why_not: Sequence[Unanswerable]) -> Floats:
         """Dollars: from the trees, and from the matrix where they cannot answer."""
-        predicted = np.asarray(self.booster.predict(rows, num_threads=_THREADS), dtype=float)
-        values: Floats = np.maximum(predicted, 0.0)
+        values = self.values_of(rows)
         left = [i for i, reason in enumerate(why_not) if reason is not None]
         if left:
             points = self.matrix.points([campaigns[i] for i in left], rows[left])
@@ -182,7 +189,7 @@ class Bundle:
         # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
         queue = Columns.of(campaigns, values, p50_h, rhythm=self.rhythm)
         index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)
-        score = priority.Scale(np.array(self.meta.index_quantiles)).score(index)
+        score = self._scale.score(index)
         loss = priority.loss_per_hour(index, queue.needed_h, horizon_h)
         columns = (score, index, values, loss, p50_h * 3600, p90_h * 3600)
         return [

@@ -20,8 +20,9 @@ from serving.model import Bundle
 from serving.registry import champion, frame_of
 from serving.settings import Settings
 from serving.stores.sql import SqlStore
-from tests.lived import live_through, results_after
+from tests.lived import live_through
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
+from training.demo.week import results_after
 from training.learning import Learned, Lessons
 from training.pipeline import train
 from training.retrain import RetrainResult, retrain
@@ -116,7 +117,7 @@ def test_the_champion_knows_where_its_training_ended(bundle: Bundle):
 
 
 def test_the_champion_was_judged_before_it_learned_from_the_weeks_it_was_judged_on(trained: Trained):
-    registry = Registry(trained.settings.tracking_uri, trained.settings.home / "mlartifacts")
+    registry = Registry.of(trained.settings)
     judged = registry.proof("1")
     assert judged.meta.training_window == (week_start(6), week_start(44))
     assert judged.meta.recipe == registry.bundle("1").meta.recipe

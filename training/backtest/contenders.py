@@ -71,9 +71,7 @@ def of_bundle(name: str, bundle: Bundle) -> Contender:
     """A registered model's own values under its own index."""
 
     def values(week: PlayedWeek) -> Floats:
-        known = week.features[list(bundle.meta.features)].to_numpy(dtype=float)
-        dollars: Floats = np.maximum(bundle.booster.predict(known, num_threads=1), 0.0)
-        return dollars
+        return bundle.values_of(week.features[list(bundle.meta.features)].to_numpy(dtype=float))
 
     return Contender(name, values, policies.index(bundle.meta.horizon_h))
 

@@ -41,7 +41,7 @@ def backtest(settings: Settings, plan: Plan, progress: Progress = silent) -> Rec
     RegistryUnreachable
         When MLflow does not answer; nothing has been played yet then.
     """
-    registry = Registry(settings.tracking_uri, settings.home / "mlartifacts")
+    registry = Registry.of(settings)
     registry.check()
     journey = complete_journey(progress=part(progress, 0.0, 0.1))
     progress("computing features", 0.1)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from features.records import Campaign, Kpi, Metric, Task
 from features.schema import History, campaigns_of
@@ -59,10 +60,14 @@ class LiveWeek:
             submitted(count)
 
 
+def results_after(history: History, launched: dict[str, datetime]) -> pd.DataFrame:
+    """The rows of KPIs from the moment each campaign went live on, of those that did."""
+    kpis = history.kpis[history.kpis.campaign_id.isin(launched)]
+    return kpis[kpis["at"] >= kpis.campaign_id.map(launched)]
+
+
 def results_of(history: History, launched: dict[str, datetime]) -> list[Kpi]:
     """What campaigns brought after they went live: the real results, hour by hour, from the first full hour on."""
-    of_week = history.kpis[history.kpis.campaign_id.isin(launched)]
-    live = of_week[of_week["at"] >= of_week.campaign_id.map(launched)]
     return [
         Kpi(
             campaign_id=campaign,
@@ -72,7 +77,7 @@ def results_of(history: History, launched: dict[str, datetime]) -> list[Kpi]:
             metric=Metric(metric),
             value=value,
         )
-        for campaign, target, at, known, metric, value in live.itertuples(index=False)
+        for campaign, target, at, known, metric, value in results_after(history, launched).itertuples(index=False)
     ]
 
 
