@@ -17,6 +17,10 @@ class Reason(StrEnum):
     NOT_RELEASED = "not_released"
     DEPENDS_ON = "depends_on"
     BACKING_OFF = "backing_off"
+    CONFLICTS_WITH = "conflicts_with"
+    FREQUENCY_CAPPED = "frequency_capped"
+    CONCURRENCY_LIMITED = "concurrency_limited"
+    RATE_LIMITED = "rate_limited"
     OUTRANKED = "outranked"
     NO_WORKER = "no_worker"
 
