@@ -8,6 +8,7 @@ done entirely or not at all, durable when it returns, and seen so by others.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -224,6 +225,13 @@ class Notes(Protocol):
 
 class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
     """One place that keeps it all."""
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Within it, calls of this thread become durable and seen together, when it ends.
+
+        If it raises, each of them may have been done or not.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
