@@ -18,7 +18,6 @@ from serving.scheduling.ports import Running
 from serving.scheduling.states import Event, State
 from serving.scheduling.work import Decision, Move, Want
 
-
 _SMALL = timedelta(seconds=0.1)
 """What takes longer was no small task."""
 
