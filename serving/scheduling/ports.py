@@ -285,6 +285,14 @@ class Paced(Protocol):
         ...
 
 
+class Elastic(Protocol):
+    """Makes and gives up slots as work presses on it, between bounds of its own."""
+
+    def fit(self, tasks: int) -> None:
+        """Have slots for as many tasks as could run now, begun or not: more at once, fewer after a while."""
+        ...
+
+
 class Predictor(Protocol):
     """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
 
