@@ -34,6 +34,9 @@ from sqlalchemy.types import TypeEngine
 
 from serving.stores.lifecycle import TaskState
 
+VERSION = "0002"
+"""Of the newest migration; the tables below are what it leaves."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
