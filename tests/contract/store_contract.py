@@ -9,6 +9,7 @@ from features.records import Kpi, Metric, Signal
 from serving.scheduling.ports import Store
 from serving.scheduling.work import Decision
 from tests.contract.campaign_contract import IntakeContract, StandingsContract
+from tests.contract.changes_contract import ChangesContract
 from tests.contract.queue_contract import QueueContract
 from tests.queueing import NOON, after
 
@@ -58,5 +59,5 @@ class NotesContract:
         assert store.hold("another", "a", NOON, NOON + timedelta(seconds=1))
 
 
-class StoreContract(IntakeContract, StandingsContract, QueueContract, LogContract, NotesContract):
+class StoreContract(IntakeContract, StandingsContract, ChangesContract, QueueContract, LogContract, NotesContract):
     """All of it."""
