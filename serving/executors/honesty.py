@@ -30,9 +30,10 @@ def reached(step: Any, lease: Lease) -> Reached:
         state = storable(step.state)
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointInvalid("checkpoint.state", step.state, f"must be what JSON can hold ({error})") from error
-    done: Any = step.units_done
+    done: Any = step.units_done  # whatever a handler puts there
     units = lease.task.units
-    if isinstance(done, bool) or not isinstance(done, Real):
+    is_number: bool = isinstance(done, Real) and not isinstance(done, bool)
+    if not is_number:
         raise CheckpointInvalid("checkpoint.units_done", done, "must be a number")
     if not lease.units_done - units * _ROUNDING <= done <= units * (1 + _ROUNDING):
         allowed = f"must be from {lease.units_done:g}, done before, to {units:g}, the units of the task"

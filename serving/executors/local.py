@@ -113,6 +113,7 @@ class LocalExecutor:
                 self._line.append(held)
         if self._stopping:
             self._release_line()
+            self._reports.flush()
         elif self._line:
             self.fit(len(self._busy) + len(self._line))
             if self._heart is None or self._heart.done():
