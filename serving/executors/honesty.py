@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from serving.errors import CheckpointInvalid
-from serving.handlers.contract import Checkpoint
+from serving.handlers.contract import Checkpoint, RaisedElsewhere
 from serving.scheduling.work import Lease, Reached, storable
 
 _ROUNDING = 1e-9
@@ -44,7 +44,8 @@ def reached(step: Any, lease: Lease) -> Reached:
 def told(error: BaseException) -> str:
     """What a handler raised, as a dead letter keeps it: in one piece of text that any database holds."""
     try:
-        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        kind = "" if isinstance(error, RaisedElsewhere) else f"{type(error).__name__}: "
+        said = f"{kind}{error}".removesuffix(": ")
     except Exception:  # noqa: BLE001 - it is somebody else's code that puts its own errors into words
         said = type(error).__name__
     text = said.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
