@@ -89,8 +89,7 @@ def turn_of(lease: Lease, report: Reached | Outcome, at: datetime, until: dateti
             return Turn(lease, lease, TaskState.QUEUED, None, preempted)
         case Failed(error, retry_at, counts):
             state = TaskState.DEAD if retry_at is None else TaskState.QUEUED
-            now = _failed(lease) if counts else lease
-            return Turn(lease, now, state, "failed", error=error, retry_at=retry_at)
+            return Turn(lease, _failed(lease) if counts else lease, state, "failed", error=error, retry_at=retry_at)
 
 
 def loss_of(lease: Lease, attempts: int) -> Turn:
