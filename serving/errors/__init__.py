@@ -7,7 +7,7 @@ code a command ends with. Catch by type, never by text.
 from serving.errors.base import ExitCode, PrecedenceError, problem
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, StaleLease
 from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, SettingInvalid
-from serving.errors.handlers import CheckpointInvalid
+from serving.errors.handlers import AnswerInvalid, CheckpointInvalid, WorkerDied
 from serving.errors.models import (
     BundleCorrupt,
     ContractMismatch,
@@ -19,6 +19,7 @@ from serving.errors.models import (
 from serving.errors.services import Refused, ServiceEnded, ServiceUnreachable
 
 __all__ = [
+    "AnswerInvalid",
     "BadInput",
     "BundleCorrupt",
     "CampaignConflict",
@@ -40,5 +41,6 @@ __all__ = [
     "ServiceUnreachable",
     "SettingInvalid",
     "StaleLease",
+    "WorkerDied",
     "problem",
 ]
