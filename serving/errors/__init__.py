@@ -5,8 +5,8 @@ code a command ends with. Catch by type, never by text.
 """
 
 from serving.errors.base import ExitCode, PrecedenceError, problem
-from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, StaleLease
-from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, SettingInvalid
+from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, NothingDead, StaleLease
+from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, ParameterUnknown, SettingInvalid
 from serving.errors.models import (
     BundleCorrupt,
     ContractMismatch,
@@ -15,10 +15,12 @@ from serving.errors.models import (
     NothingToRestore,
     RegistryUnreachable,
 )
-from serving.errors.services import Refused, ServiceEnded, ServiceUnreachable
+from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
+from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable
 
 __all__ = [
     "BadInput",
+    "BodyTooLarge",
     "BundleCorrupt",
     "CampaignConflict",
     "CampaignUnknown",
@@ -30,13 +32,19 @@ __all__ = [
     "IllegalTransition",
     "NoChampion",
     "NotJson",
+    "NotReady",
+    "NothingDead",
     "NothingToRestore",
+    "ParameterUnknown",
     "PrecedenceError",
+    "QueueFull",
     "Refused",
     "RegistryUnreachable",
     "ServiceEnded",
     "ServiceUnreachable",
     "SettingInvalid",
     "StaleLease",
+    "SubmittedTooFast",
+    "TooMuch",
     "problem",
 ]

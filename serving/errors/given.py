@@ -47,6 +47,13 @@ class NotJson(BadInput):
     title = "The body is not JSON"
 
 
+class ParameterUnknown(BadInput):
+    """A query parameter that the route does not have."""
+
+    status = HTTPStatus.BAD_REQUEST
+    title = "Unknown query parameter"
+
+
 class SettingInvalid(PrecedenceError):
     """A setting names no known field or holds a value that is not allowed."""
 

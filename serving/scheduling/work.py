@@ -124,6 +124,14 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much there is to do: live campaigns, and queued tasks of all of them."""
+
+    campaigns: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Standings as one reading found them, and the highest mark there was by then."""
 
