@@ -5,8 +5,10 @@ State is in memory: after a restart every account may submit a minute's worth at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from serving.errors import QueueFull, SubmittedTooFast, TooMuch
 from serving.scheduling.work import Backlog
@@ -40,28 +42,24 @@ class Admission:
 
     Parameters
     ----------
+    backlog : counts what there is; asked at most once a second, and before anything is refused.
     pace : seconds of the clock per second of the wall clock, in which callers wait.
     """
 
-    def __init__(self, bounds: Bounds, pace: float = 1.0) -> None:
+    def __init__(self, bounds: Bounds, backlog: Callable[[], Backlog], pace: float = 1.0) -> None:
         self.bounds = bounds
-        self._pace = pace
+        self._backlog, self._pace = backlog, pace
         self._tasks, self._campaigns = Drain(), Drain()
+        self._counted_s = -inf
         self._paid_until_s: dict[str, float] = {}
         self._many = _MANY
 
-    def full(self, backlog: Backlog, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
+    def full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
         """Why so many more may not be queued now; None if they may."""
         now_s = self._wall_s(at)
-        self._tasks.look(backlog.tasks, now_s)
-        self._campaigns.look(backlog.campaigns, now_s)
-        for bound, most, there, more, drain in (
-            ("most_queued_tasks", self.bounds.queued_tasks, backlog.tasks, tasks, self._tasks),
-            ("most_live_campaigns", self.bounds.live_campaigns, backlog.campaigns, campaigns, self._campaigns),
-        ):
-            if more and there + more > most:
-                return QueueFull(bound, most, there, more, drain.wait_s(there + more - most))
-        return None
+        if now_s - self._counted_s >= _LEAST_S or self._over(campaigns, tasks) is not None:
+            self._count(now_s)
+        return self._over(campaigns, tasks)
 
     def hasty(self, account: str, at: datetime) -> TooMuch | None:
         """Why an account may not submit one more campaign now; None if it may."""
@@ -74,12 +72,27 @@ class Admission:
 
     def admitted(self, account: str, at: datetime, *, campaigns: int, tasks: int) -> None:
         """Count what was taken in."""
-        self._tasks.added += tasks
-        self._campaigns.added += campaigns
+        self._tasks.add(tasks)
+        self._campaigns.add(campaigns)
         per_min, now_s = self.bounds.submissions_per_min, self._wall_s(at)
         if campaigns and per_min is not None:
             self._paid_until_s[account] = self._paid_s(account, now_s, per_min)
             self._forget(now_s)
+
+    def _over(self, campaigns: int, tasks: int) -> TooMuch | None:
+        for bound, most, there, more in (
+            ("most_queued_tasks", self.bounds.queued_tasks, self._tasks, tasks),
+            ("most_live_campaigns", self.bounds.live_campaigns, self._campaigns, campaigns),
+        ):
+            if more and there.count + more > most:
+                return QueueFull(bound, most, there.count, more, there.wait_s(there.count + more - most))
+        return None
+
+    def _count(self, now_s: float) -> None:
+        backlog = self._backlog()
+        self._tasks.read(backlog.tasks, now_s)
+        self._campaigns.read(backlog.campaigns, now_s)
+        self._counted_s = now_s
 
     def _paid_s(self, account: str, now_s: float, per_min: float) -> float:
         """Until when an account will have paid after one more submission."""
@@ -96,27 +109,34 @@ class Admission:
 
 @dataclass
 class Drain:
-    """How fast a count goes down, from what is there when it is looked at and what was added meanwhile.
+    """A count that work makes go down, and how fast it lately did.
 
     Attributes
     ----------
-    added : since the last look that counted.
+    count : as last read, and what was added since.
     """
 
-    added: int = 0
-    _there: int = 0
-    _since_s: float | None = None
+    count: int = 0
+    _added: int = 0
+    _began: tuple[float, int] | None = None
     _per_s: float | None = None
 
-    def look(self, there: int, now_s: float) -> None:
-        """See how many there are; a look sooner than a second after the last counts for nothing."""
-        if self._since_s is not None:
-            seconds = now_s - self._since_s
+    def add(self, more: int) -> None:
+        """Count what comes in."""
+        self.count += more
+        self._added += more
+
+    def read(self, there: int, now_s: float) -> None:
+        """Take over how many there are; how fast they go is judged over a second at least."""
+        self.count = there
+        if self._began is not None:
+            since_s, before = self._began
+            seconds = now_s - since_s
             if seconds < _LEAST_S:
                 return
             # What happened over a longer time says little about now.
-            self._per_s = (self._there + self.added - there) / seconds if seconds < _MOST_S else None
-        self._there, self._since_s, self.added = there, now_s, 0
+            self._per_s = (before + self._added - there) / seconds if seconds < _MOST_S else None
+        self._began, self._added = (now_s, there), 0
 
     def wait_s(self, count: int) -> float:
         """Seconds until so many will probably be gone."""

@@ -170,6 +170,33 @@ class Stored:
     stored: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeadTask:
+    """A task that failed for good, what it failed of last, and after how many attempts."""
+
+    campaign_id: str
+    task_id: str
+    error: str
+    attempts: int
+    died_at: AwareDatetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetters:
+    """Tasks that failed for good, oldest first; `total` counts those that match, shown or not."""
+
+    total: int
+    dead_letters: tuple[DeadTask, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redriven:
+    """How many dead letters of a campaign are queued again."""
+
+    campaign_id: str
+    redriven: int
+
+
 def outlook(launch_by: datetime | None, eta: Eta | None) -> Outlook | None:
     """Predicted finish against `launch_by`; None where either is unknown."""
     if launch_by is None or eta is None or eta.p50 is None:

@@ -6,7 +6,15 @@ code a command ends with. Catch by type, never by text.
 
 from serving.errors.base import ExitCode, PrecedenceError, problem
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, NothingDead, StaleLease
-from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, ParameterUnknown, SettingInvalid
+from serving.errors.given import (
+    BadInput,
+    Fault,
+    HandlerUnknown,
+    MethodUnknown,
+    NotJson,
+    ParameterUnknown,
+    SettingInvalid,
+)
 from serving.errors.models import (
     BundleCorrupt,
     ContractMismatch,
@@ -30,6 +38,7 @@ __all__ = [
     "HandlerUnknown",
     "HistoryEmpty",
     "IllegalTransition",
+    "MethodUnknown",
     "NoChampion",
     "NotJson",
     "NotReady",

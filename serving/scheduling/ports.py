@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from features.records import Campaign, Kpi, Signal, Task
 from serving.scheduling.states import Event
 from serving.scheduling.work import (
+    Backlog,
     DeadLetter,
     Decision,
     Forecast,
@@ -82,6 +83,10 @@ class Intake(Protocol):
         IllegalTransition
             When its state does not allow that.
         """
+        ...
+
+    def backlog(self) -> Backlog:
+        """Count live campaigns, and the queued tasks of them all."""
         ...
 
     def redrive(self, campaign_id: str, task_ids: Collection[str] | None, at: datetime) -> int:

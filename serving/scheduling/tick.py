@@ -50,6 +50,7 @@ class Tick:
     ----------
     board : the queue as the last step left it.
     steps, failed_steps : how many were taken, and how many of them broke off.
+    failing : how many broke off in a row, up to now.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Tick:
         self._waiting: list[asyncio.Future[Board]] = []
         self._stopping = False
         self.board = Board.of([], executor.slots, self._policy, clock.now())
-        self.steps = self.failed_steps = 0
+        self.steps = self.failed_steps = self.failing = 0
 
     async def run(self) -> None:
         """Step whenever something happened or is due, until stopped. A step that fails is logged, and tried again."""
@@ -85,8 +86,10 @@ class Tick:
             asked, self._waiting = self._waiting, []
             try:
                 due = await self.step()
+                self.failing = 0
             except Exception:
                 self.failed_steps += 1
+                self.failing += 1
                 log.exception("step_failed", extra={"failed_steps": self.failed_steps})
                 due = None
             for answer in asked:

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from features.records import Campaign, Task
 from serving.errors import CampaignConflict, CampaignUnknown, IllegalTransition
 from serving.scheduling.states import LIVE, Event, State, after
+from serving.scheduling.work import Backlog
 from serving.stores.admission import (
     CAMPAIGN,
     check_boost,
@@ -54,6 +55,13 @@ class SqlIntake(OnDatabase):
             _keep_order(connection, campaign)
             _keep_tasks(connection, own, tasks, at)
         return True
+
+    def backlog(self) -> Backlog:
+        """Count what there is to do; see `Intake.backlog`."""
+        columns = (func.count(), func.coalesce(func.sum(campaigns.c.queued), 0))
+        with self._database.reading() as connection:
+            there, queued = connection.execute(select(*columns).where(campaigns.c.state.in_(LIVE))).one()
+            return Backlog(there, queued)
 
     def add_tasks(self, campaign_id: str, tasks: Sequence[Task], at: datetime) -> int:
         """Add tasks; see `Intake.add_tasks`."""
