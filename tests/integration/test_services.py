@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,6 +126,16 @@ def test_health_metrics_and_documentation_are_there(priority: str, scheduler: st
     assert {"put", "get", "patch", "delete"} <= set(queue["paths"]["/campaigns/{campaign_id}"])
     assert "Submission" in json.dumps(queue["paths"]["/campaigns/{campaign_id}"]["put"]["requestBody"])
     assert "half_life_h" in queue["components"]["schemas"]["Submission"]["properties"]
+
+
+def test_the_first_page_needs_nothing_from_elsewhere(priority: str, scheduler: str) -> None:
+    for url in (priority, scheduler):
+        page = httpx.get(url)
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "//" not in page.text
+        assert "<script" not in page.text
+        for link in re.findall(r"href='([^']+)'", page.text):
+            assert httpx.get(url + link).status_code == 200, link
 
 
 def test_a_campaign_runs_to_its_end(queue: QueueClient, scheduler: str) -> None:
