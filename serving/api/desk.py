@@ -153,10 +153,12 @@ class Desk:
         ------
         NotReady
         """
-        failing = self.tick.failing
+        failing, failure = self.tick.failing, self.tick.failure
         if failing >= _PATIENT_STEPS:
+            reason = f"{type(failure).__name__}: {str(failure).partition(chr(10))[0]}"
             raise NotReady(
-                f"the scheduler's last {failing} steps broke off: its log says why (step_failed)", failing=failing
+                f"the scheduler's last {failing} steps broke off, the last with {reason}: its log has it in full",
+                failing=failing,
             )
 
     def queue(self, limit: int, account: str | None, state: State | None) -> Queue:
