@@ -15,6 +15,7 @@ from serving.errors.given import (
     ParameterUnknown,
     SettingInvalid,
 )
+from serving.errors.handlers import CheckpointInvalid
 from serving.errors.models import (
     BundleCorrupt,
     ContractMismatch,
@@ -32,6 +33,7 @@ __all__ = [
     "BundleCorrupt",
     "CampaignConflict",
     "CampaignUnknown",
+    "CheckpointInvalid",
     "ContractMismatch",
     "ExitCode",
     "Fault",
