@@ -164,11 +164,8 @@ class Desk:
     def queue(self, limit: int, account: str | None, state: State | None) -> Queue:
         """Live campaigns in the order work would start, at most `limit`, of one account or state if asked."""
         board = self.tick.board
-        found = [
-            entry.standing
-            for entry in board.entries.values()
-            if account in (None, entry.standing.campaign.account) and state in (None, entry.standing.state)
-        ]
+        in_line = (board.standings[row] for row in board.line)
+        found = [s for s in in_line if account in (None, s.campaign.account) and state in (None, s.state)]
         return Queue(
             moment=board.moment,
             slots=board.slots,
@@ -193,7 +190,7 @@ class Desk:
         """Counts by state, punctuality and latency of what is done. Latency runs from release or submission, hours."""
         now = self.clock.now()
         done = self.store.launched(now)
-        live = [standing.state for standing in self.store.live(now)]
+        live = [standing.state for standing in self.store.live(now).standings]
         due = [(s.launched_at, s.campaign.launch_by) for s in done if s.launched_at and s.campaign.launch_by]
         latency = [
             (s.launched_at - max(s.campaign.released_at, s.submitted_at)).total_seconds() / 3600

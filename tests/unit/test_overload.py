@@ -193,9 +193,9 @@ def test_the_client_passes_the_refusal_on_when_waiting_is_of_no_use(retry_after:
 def test_a_scheduler_whose_steps_break_off_says_it_is_not_ready_and_why(tmp_path: Path) -> None:
     with scheduler(tmp_path, lease_s=0.3) as client, closing(sqlite3.connect(tmp_path / "queue.db")) as database:
         assert client.get("/readyz").status_code == 200
-        database.execute("alter table campaigns rename to hidden")
+        database.execute("alter table marks rename to hidden")
         problem = eventually(lambda: (a := client.get("/readyz")).status_code == 503 and a.json(), "not ready")
         assert "steps broke off, the last with OperationalError" in problem["detail"]
-        assert "no such table: campaigns" in problem["detail"]
-        database.execute("alter table hidden rename to campaigns")
+        assert "no such table: marks" in problem["detail"]
+        database.execute("alter table hidden rename to marks")
         eventually(lambda: client.get("/readyz").status_code == 200, "ready again")
