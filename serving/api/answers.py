@@ -194,7 +194,7 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """How many rows were stored."""
+    """How many rows were stored; a result that was there in every field is not stored again."""
 
     stored: int
 

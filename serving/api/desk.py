@@ -175,7 +175,7 @@ class Desk:
         )
 
     def observe(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
-        """Store results and signals; returns how many.
+        """Store results and signals; returns how many were new.
 
         Raises
         ------
@@ -183,8 +183,7 @@ class Desk:
             When a result is of a campaign that was never submitted.
         """
         self._check_known(kpis)
-        self.store.observed(kpis=kpis, signals=signals)
-        return len(kpis) + len(signals)
+        return self.store.observed(kpis=kpis, signals=signals)
 
     def kpis(self) -> dict[str, Any]:
         """Counts by state, punctuality and latency of what is done. Latency runs from release or submission, hours."""

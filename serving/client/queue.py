@@ -98,25 +98,27 @@ class QueueClient:
     def redrive(self, campaign_id: str, task_ids: Sequence[str] | None = None) -> int:
         """Queue dead letters again, all of the campaign's for None; returns how many."""
         body = {} if task_ids is None else {"task_ids": list(task_ids)}
-        return self._call(_REDRIVEN, "POST", f"{_path(campaign_id)}/redrive", json=body).redriven
+        return self._call(_REDRIVEN, "POST", f"{_path(campaign_id)}/redrive", once=True, json=body).redriven
 
     def observe(self, kpis: Sequence[Kpi]) -> int:
-        """Report results; returns how many were stored."""
+        """Report results; returns how many were stored, which leaves out those that were there."""
         body = OUTCOMES.dump_json(Outcomes(kpis=tuple(kpis)))
         return self._call(_STORED, "POST", "/outcomes", content=body).stored
 
     def signal(self, signals: Sequence[Signal]) -> int:
         """Report signals; returns how many were stored."""
         body = SIGNALS.dump_json(Signals(signals=tuple(signals)))
-        return self._call(_STORED, "POST", "/signals", content=body).stored
+        return self._call(_STORED, "POST", "/signals", once=True, content=body).stored
 
     def kpis(self) -> dict[str, Any]:
         """The table of counts, punctuality and latency."""
         return self._call(_TABLE, "GET", "/kpis")
 
-    def _call(self, answer: TypeAdapter[Answer], method: str, path: str, **request: Any) -> Answer:
-        # What adds results is repeated only if it surely did not arrive, lest they be counted twice.
-        again = patience(httpx.ConnectError if method == "POST" else httpx.TransportError)
+    def _call(
+        self, answer: TypeAdapter[Answer], method: str, path: str, *, once: bool = False, **request: Any
+    ) -> Answer:
+        # What would count twice is repeated only if it surely did not arrive.
+        again = patience(httpx.ConnectError if once else httpx.TransportError)
         try:
             response = Retrying(**again)(self._http.request, method, path, **request)
         except httpx.HTTPError as error:

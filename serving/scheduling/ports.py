@@ -86,10 +86,6 @@ class Intake(Protocol):
         """
         ...
 
-    def backlog(self) -> Backlog:
-        """Count live campaigns, and the queued tasks of them all."""
-        ...
-
     def redrive(self, campaign_id: str, task_ids: Collection[str] | None, at: datetime) -> int:
         """Put dead letters back in the queue at their checkpoints, all of them for None; return how many.
 
@@ -102,6 +98,10 @@ class Intake(Protocol):
         BadInput
             When a task of these is no dead letter of the campaign.
         """
+        ...
+
+    def backlog(self) -> Backlog:
+        """How much is there that is not over; at a cost that does not grow with the tasks."""
         ...
 
 
@@ -195,8 +195,8 @@ class Log(Protocol):
         """Add decisions."""
         ...
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, and return how many; a result that is there in every field is not added again."""
         ...
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:

@@ -124,19 +124,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much there is to do: live campaigns, and queued tasks of all of them."""
-
-    campaigns: int
-    tasks: int
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
     """Standings as one reading found them, and the highest mark there was by then."""
 
     standings: list[Standing]
     mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was taken in and is not over: live campaigns, and the tasks of theirs that are neither done nor dead."""
+
+    campaigns: int
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)
