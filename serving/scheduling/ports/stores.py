@@ -192,8 +192,8 @@ class Log(Protocol):
         """Add decisions."""
         ...
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, and return how many; a result that is there in every field is not added again."""
         ...
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
