@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from features.records import Campaign, Kpi, Signal, Task
 from serving.scheduling.states import Event
 from serving.scheduling.work import (
+    Backlog,
     DeadLetter,
     Decision,
     Forecast,
@@ -94,6 +95,10 @@ class Intake(Protocol):
         BadInput
             When a task of these is no dead letter of the campaign.
         """
+        ...
+
+    def backlog(self) -> Backlog:
+        """How much is there that is not over; at a cost that does not grow with the tasks."""
         ...
 
 
@@ -187,8 +192,8 @@ class Log(Protocol):
         """Add decisions."""
         ...
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, and return how many; a result that is there in every field is not added again."""
         ...
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
