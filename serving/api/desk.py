@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import fmean, quantiles
@@ -23,8 +24,8 @@ from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State, after
 from serving.scheduling.tick import Tick
 
-_PATIENCE_S = 10.0
-"""How long an answer waits for the scheduler's next step; without it, it lacks position and eta."""
+_PATIENCE_S, _PREDICTION_PATIENCE_S = 10.0, 2.0
+"""How long an answer waits for the scheduler's next step, and for a prediction: it lacks what does not come."""
 
 _PATIENT_STEPS = 3
 """Steps that may break off in a row before the scheduler says that it is not ready."""
@@ -68,7 +69,7 @@ class Desk:
         ------
         CampaignUnknown
         """
-        board = await self._board_after_change() if changed else self.tick.board
+        board = await self._board_after_change(campaign_id) if changed else self.tick.board
         standing = self.store.standing(campaign_id, self.clock.now())
         return Placed.of(standing, board, campaign=standing.campaign)
 
@@ -116,7 +117,7 @@ class Desk:
             raise refusal
         added = self.store.add_tasks(campaign_id, tasks, at)
         self.admission.admitted(account, at, campaigns=0, tasks=added)
-        board = await self._board_after_change()
+        board = await self._board_after_change(campaign_id)
         standing = self.store.standing(campaign_id, self.clock.now())
         return TasksAdded.of(standing, board, added=added)
 
@@ -143,7 +144,7 @@ class Desk:
         if self.store.standing(campaign_id, at).progress.dead == 0:
             raise NothingDead(campaign_id)
         redriven = self.store.redrive(campaign_id, task_ids, at)
-        await self._board_after_change()
+        await self._board_after_change(campaign_id)
         return Redriven(campaign_id=campaign_id, redriven=redriven)
 
     def check_ready(self) -> None:
@@ -208,11 +209,14 @@ class Desk:
             "dead_letters": len(self.store.dead_letters()),
         }
 
-    async def _board_after_change(self) -> Board:
-        try:
-            return await asyncio.wait_for(self.tick.refreshed(), _PATIENCE_S)
-        except TimeoutError:
-            return self.tick.board
+    async def _board_after_change(self, campaign_id: str) -> Board:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                board = await self.tick.refreshed()
+            async with asyncio.timeout(_PREDICTION_PATIENCE_S):
+                while (entry := board.entry(campaign_id)) is not None and entry.standing.estimate is None:
+                    board = await self.tick.refreshed(at_once=False)
+        return self.tick.board
 
     def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
         """Why there is no room for so many more; None if there is.

@@ -119,11 +119,15 @@ class Tick:
         self._asking.stop()
         await self._executor.stop(grace_s)
 
-    async def refreshed(self) -> Board:
-        """The board of a step that begins after this call; calls made meanwhile share one step of the running loop."""
+    async def refreshed(self, *, at_once: bool = True) -> Board:
+        """The board of a step that begins after this call; calls made meanwhile share one step of the running loop.
+
+        Unless `at_once`, of a step taken for another reason, such as that a prediction came.
+        """
         answer: asyncio.Future[Board] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        self._wake.set()
+        if at_once:
+            self._wake.set()
         return await answer
 
     async def step(self) -> datetime | None:
