@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,10 +13,10 @@ from typing import Any
 from features.records import Campaign, Kpi, Signal, Task
 from serving.api.admission import Admission
 from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Redriven, TasksAdded
-from serving.api.bodies import CAMPAIGN, Change, Submission, read
-from serving.api.sizes import MOST_PAYLOAD_BYTES
+from serving.api.bodies import Change, Submission
+from serving.api.checks import check_facts, check_tasks
 from serving.clock import Clock
-from serving.errors import BadInput, CampaignUnknown, Fault, HandlerUnknown, NothingDead, NotReady, TooMuch
+from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
@@ -50,7 +49,7 @@ class Desk:
         QueueFull, SubmittedTooFast
             Not for one that was submitted before: asking again is always answered.
         """
-        self._check_tasks(submission.tasks)
+        check_tasks(submission.tasks, self.handlers)
         campaign_id, account, tasks = submission.campaign_id, submission.account, len(submission.tasks)
         at = self.clock.now()
         refusal = self._full(at, campaigns=1, tasks=tasks) or self.admission.hasty(account, at)
@@ -84,7 +83,7 @@ class Desk:
         event = _pausing(standing.state, change.paused)
         if event is not None:
             after(standing.state, event)  # refuse before anything is stored
-        _check_facts(standing.campaign, change.facts)
+        check_facts(standing.campaign, change.facts)
         self.store.revise(campaign_id, change.facts, boost=change.boost, pinned=change.pin)
         if event is not None:
             self.store.apply(campaign_id, event)
@@ -109,7 +108,7 @@ class Desk:
         ------
         CampaignUnknown, IllegalTransition, BadInput, HandlerUnknown, QueueFull
         """
-        self._check_tasks(tasks)
+        check_tasks(tasks, self.handlers)
         at = self.clock.now()
         account = self.store.standing(campaign_id, at).campaign.account
         refusal = self._full(at, campaigns=0, tasks=len(tasks))
@@ -231,18 +230,6 @@ class Desk:
             raise BadInput("tasks", tasks, f"must be at most {most} (most_queued_tasks)")
         return self.admission.full(at, campaigns=campaigns, tasks=tasks)
 
-    def _check_tasks(self, tasks: Sequence[Task]) -> None:
-        names = frozenset(self.handlers.names)
-        for number, task in enumerate(tasks):
-            if task.handler not in names:
-                raise HandlerUnknown(task.handler, self.handlers.names, field=f"tasks[{number}].handler")
-            size = len(json.dumps(task.payload)) if task.payload else 0
-            if size > MOST_PAYLOAD_BYTES:
-                allowed = (
-                    f"must be at most {MOST_PAYLOAD_BYTES} bytes of JSON: keep what is larger elsewhere, and name it"
-                )
-                raise BadInput(f"tasks[{number}].payload", f"{size} bytes", allowed)
-
     def _check_known(self, kpis: Sequence[Kpi]) -> None:
         first_row = {kpi.campaign_id: row for row, kpi in reversed(list(enumerate(kpis)))}
         unknown = [
@@ -266,14 +253,3 @@ def _pausing(state: State, paused: bool | None) -> Event | None:
     if paused is None or paused == (state is State.PAUSED):
         return None
     return Event.PAUSE if paused else Event.RESUME
-
-
-def _check_facts(campaign: Campaign, facts: Mapping[str, Any]) -> None:
-    """Refuse facts with which the campaign would not be valid, as strictly as when it was submitted."""
-    if not facts:
-        return
-    try:
-        read(CAMPAIGN, json.dumps({**CAMPAIGN.dump_python(campaign, mode="json"), **facts}))
-    except BadInput as error:
-        faults = [Fault(**{**asdict(f), "field": f"facts.{f.field}"}) for f in error.faults]
-        raise BadInput.of(faults) from error
