@@ -168,7 +168,7 @@ def redrive(
     show(
         document(told)
         if as_json
-        else f"{counted(redriven, 'task')} of {campaign_id} queued again, each at its last checkpoint"
+        else f"{counted(redriven, 'task')} of {campaign_id} queued again, from the last checkpoint"
     )
 
 
