@@ -1,7 +1,7 @@
 """1,000 campaigns of 100 tasks that do nothing: submitted, ordered, run and recorded, durably, beside two peers.
 
-Celery gets the same load over RabbitMQ (it orders nothing and records no result), procrastinate a twentieth of it on
-PostgreSQL, for its rate: all of it would take minutes. Each side is first tried in several ways; the quickest counts.
+Celery gets the same load over RabbitMQ (it orders nothing and records no result), procrastinate a tenth of it on
+PostgreSQL: the more wait, the slower it gets, and all would take many minutes. Each side is first tried in several ways; the quickest counts.
 `make bench NAME=queue` writes .bench/queue.json. Fewer campaigns and rounds: `python tests/bench/queue.py 100 1`.
 """
 
@@ -64,7 +64,7 @@ def procrastinate_side(url: str) -> Side:
     """The same for procrastinate."""
     ways = [(1, 16), (2, 8), (2, 16)]
     measured = procrastinate_peer.measured
-    return Side("procrastinate", [partial(measured, url, workers=n, concurrency=each) for n, each in ways], share=0.05)
+    return Side("procrastinate", [partial(measured, url, workers=n, concurrency=each) for n, each in ways], share=0.1)
 
 
 def address(stack: ExitStack, server: Callable[[], AbstractContextManager[str | None]], peer: str) -> str | None:
