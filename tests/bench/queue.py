@@ -1,7 +1,7 @@
 """1,000 campaigns of 100 tasks that do nothing: submitted, ordered, run and recorded, durably, beside two peers.
 
 Celery gets the same load over RabbitMQ (it orders nothing and records no result), procrastinate a tenth of it on
-PostgreSQL: the more wait, the slower it gets, and all would take many minutes. Each side is first tried in several ways; the quickest counts.
+PostgreSQL: the more wait, the slower it gets. Each side is first tried in several ways; the quickest counts.
 `make bench NAME=queue` writes .bench/queue.json. Fewer campaigns and rounds: `python tests/bench/queue.py 100 1`.
 """
 
@@ -21,7 +21,8 @@ from functools import partial
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from tests.bench.peers import celery_peer, ourselves, procrastinate_peer, servers
+from tests.bench.ours import throughput
+from tests.bench.peers import celery_peer, procrastinate_peer, servers
 from tests.bench.peers.load import Load, Ran
 from tests.measuring import Figure, keep
 
@@ -51,7 +52,7 @@ class Side:
 
 def ourselves_side() -> Side:
     """Precedence; more slots than tasks that run at once cost nothing and spare turns."""
-    return Side(OURS, [partial(ourselves.measured, slots=slots, publishers=8) for slots in (4, 16, 64)])
+    return Side(OURS, [partial(throughput.measured, slots=slots, publishers=8) for slots in (4, 16, 64)])
 
 
 def celery_side(url: str) -> Side:
