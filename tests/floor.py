@@ -138,7 +138,7 @@ class Floor:
 
     def states(self) -> dict[str, State]:
         """The state of every live campaign."""
-        return {s.campaign_id: s.state for s in self.store.live(self.clock.now())}
+        return {s.campaign_id: s.state for s in self.store.live(self.clock.now()).standings}
 
     def running(self) -> list[str]:
         """The campaigns on the slots."""

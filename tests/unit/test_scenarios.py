@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from features.records import ValueShape
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.reasons import Reason, Why
 from serving.scheduling.rules import Cap, Limit, Reserve, Rules, Shares
@@ -86,11 +87,11 @@ async def test_a_full_channel_is_said_and_a_better_campaign_of_it_takes_its_plac
 @story
 async def test_a_valuable_campaign_is_not_stuck_behind_a_worthless_holder_of_its_key():
     floor = Floor(preemption=Preemption(budget=0))
-    floor.submit("worthless", hours=4, tasks=2, planned_revenue=1.0, exclusive=["segment:vip"])
+    floor.submit("worthless", hours=4, tasks=2, planned_revenue=1.0, exclusive=("segment:vip",))
     await floor.pass_hours(1)
     for n in range(5):
         floor.submit(f"middling{n}", hours=2, planned_revenue=100.0)
-    floor.submit("valuable", planned_revenue=9_000.0, exclusive=["segment:vip"], ends_at=after(hours=48))
+    floor.submit("valuable", planned_revenue=9_000.0, exclusive=("segment:vip",), ends_at=after(hours=48))
     await floor.step()
     assert floor.why("valuable") == Why(Reason.CONFLICTS_WITH, "worthless")
     await floor.pass_hours(9)
@@ -103,7 +104,7 @@ async def test_a_valuable_campaign_is_not_stuck_behind_a_worthless_holder_of_its
 async def test_a_predecessor_goes_as_early_as_what_waits_for_it_would():
     floor = Floor(preemption=Preemption(budget=0))
     floor.submit("landing_page", planned_revenue=1.0)
-    floor.submit("sale", planned_revenue=9_000.0, after=["landing_page"])
+    floor.submit("sale", planned_revenue=9_000.0, after=("landing_page",))
     for n in range(3):
         floor.submit(f"middling{n}", planned_revenue=100.0)
     await floor.step()
@@ -115,9 +116,9 @@ async def test_a_predecessor_goes_as_early_as_what_waits_for_it_would():
 @story
 async def test_a_paused_campaign_lets_go_of_its_key():
     floor = Floor()
-    floor.submit("first", hours=4, planned_revenue=100.0, exclusive=["segment:vip"])
+    floor.submit("first", hours=4, planned_revenue=100.0, exclusive=("segment:vip",))
     await floor.pass_hours(0.5)
-    floor.submit("second", planned_revenue=90.0, exclusive=["segment:vip"])
+    floor.submit("second", planned_revenue=90.0, exclusive=("segment:vip",))
     await floor.step()
     assert floor.why("second") == Why(Reason.CONFLICTS_WITH, "first")
     floor.store.apply("first", Event.PAUSE)
@@ -189,7 +190,12 @@ async def test_what_is_worth_nothing_any_more_is_put_aside_with_a_record():
     floor = Floor()
     floor.submit("long", hours=3, planned_revenue=9e6)
     floor.submit(
-        "late", planned_revenue=1.0, value_shape="deadline", launch_by=after(hours=2), late_fraction=0.0, ends_at=None
+        "late",
+        planned_revenue=1.0,
+        value_shape=ValueShape.DEADLINE,
+        launch_by=after(hours=2),
+        late_fraction=0.0,
+        ends_at=None,
     )
     await floor.pass_hours(3)
     assert floor.standing("late").state is State.EXPIRED
