@@ -146,6 +146,8 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             ),
             emphasis=settings.latency_emphasis,
             rules=settings.rules(),
+            pace_s=executor.pace_s,
+            fit=executor.fit,
         )
         loop = asyncio.create_task(tick.run())
         try:

@@ -130,7 +130,7 @@ class Desk:
         """Counts by state, punctuality and latency of what is done. Latency runs from release or submission, hours."""
         now = self.clock.now()
         done = self.store.launched(now)
-        live = [standing.state for standing in self.store.live(now)]
+        live = [standing.state for standing in self.store.live(now).standings]
         due = [(s.launched_at, s.campaign.launch_by) for s in done if s.launched_at and s.campaign.launch_by]
         latency = [
             (s.launched_at - max(s.campaign.released_at, s.submitted_at)).total_seconds() / 3600

@@ -7,6 +7,7 @@ code a command ends with. Catch by type, never by text.
 from serving.errors.base import ExitCode, PrecedenceError, problem
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, StaleLease
 from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, SettingInvalid
+from serving.errors.handlers import CheckpointInvalid
 from serving.errors.models import (
     BundleCorrupt,
     ContractMismatch,
@@ -22,6 +23,7 @@ __all__ = [
     "BundleCorrupt",
     "CampaignConflict",
     "CampaignUnknown",
+    "CheckpointInvalid",
     "ContractMismatch",
     "ExitCode",
     "Fault",

@@ -1,69 +1,40 @@
-"""Python handlers: async generators, registered by name, that yield wherever they may be preempted."""
+"""Handlers by name, and those given as Python functions."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from features.records import Task
-from serving.clock import Clock
 from serving.errors import HandlerUnknown, SettingInvalid
+from serving.handlers.contract import Checkpoint, Context, Handler
+
+__all__ = ["Checkpoint", "Context", "Handler", "Handlers", "InLoop"]
+
+Steps = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
+"""`async def handler(task, resume, context)` with `yield Checkpoint(...)` wherever it may be preempted."""
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """How far a handler has come.
+class InLoop:
+    """A handler given as an async generator function, run in the event loop."""
 
-    Attributes
-    ----------
-    state : anything JSON can hold; handed back as `resume` when the task goes on from here.
-    units_done : units of the task done so far, over all its chunks.
-    """
+    def __init__(self, function: Steps) -> None:
+        self.steps = function
 
-    state: Any
-    units_done: float
-
-
-@dataclass
-class Context:
-    """What a handler may use besides its task.
-
-    Attributes
-    ----------
-    clock : the one to wait on; a demo runs it faster.
-    task : the task being run.
-    chunk : checkpoints stored so far.
-    """
-
-    clock: Clock
-    task: Task
-    chunk: int
-
-    @property
-    def idempotency_key(self) -> str:
-        """Names the chunk being worked on; a chunk run again after a crash carries the same key."""
-        return f"{self.task.campaign_id}/{self.task.task_id}/{self.chunk}"
-
-
-Handler = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
-"""`async def handler(task, resume, context)` with `yield Checkpoint(...)` wherever it may be preempted.
-
-`resume` is the state of the last stored checkpoint, None at first. What lies between two checkpoints may
-run more than once after a crash: make its effects idempotent by `context.idempotency_key`.
-"""
+    def check(self, task: Task) -> None:
+        """Take any task: what its payload must hold is the function's own affair."""
 
 
 class Handlers:
     """Handlers by name."""
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._handlers = dict(handlers)
+    def __init__(self, handlers: Mapping[str, Handler | Steps]) -> None:
+        self._handlers = {name: _handler(given) for name, given in handlers.items()}
 
     @classmethod
-    def loaded(cls, paths: Mapping[str, str], built_in: Mapping[str, Handler]) -> Handlers:
+    def loaded(cls, paths: Mapping[str, str], built_in: Mapping[str, Handler | Steps]) -> Handlers:
         """Import handlers from `module:function` settings, beside those built in.
 
         Raises
@@ -92,6 +63,10 @@ class Handlers:
             raise HandlerUnknown(name, self.names) from None
 
 
+def _handler(given: Handler | Steps) -> Handler:
+    return InLoop(given) if inspect.isasyncgenfunction(given) else cast("Handler", given)
+
+
 def _imported(name: str, path: str) -> Handler:
     field = f"handlers.{name}"
     module, _, function = path.partition(":")
@@ -103,5 +78,4 @@ def _imported(name: str, path: str) -> Handler:
         raise SettingInvalid(field, path, f"cannot be imported ({error})") from error
     if not inspect.isasyncgenfunction(handler):
         raise SettingInvalid(field, path, "must be an async generator function: async def with a yield")
-    loaded: Handler = handler
-    return loaded
+    return InLoop(handler)

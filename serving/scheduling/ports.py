@@ -8,6 +8,7 @@ done entirely or not at all, durable when it returns, and seen so by others.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -225,6 +226,13 @@ class Notes(Protocol):
 class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
     """One place that keeps it all."""
 
+    def at_once(self) -> AbstractContextManager[None]:
+        """Within it, calls of this thread become durable and seen together, when it ends.
+
+        If it raises, each of them may have been done or not.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -274,6 +282,14 @@ class Paced(Protocol):
 
     def pace_s(self, campaign_id: str) -> float | None:
         """Mean seconds that a task of the campaign lately took here; None while none was seen."""
+        ...
+
+
+class Elastic(Protocol):
+    """Makes and gives up slots as work presses on it, between bounds of its own."""
+
+    def fit(self, tasks: int) -> None:
+        """Have slots for as many tasks as could run now, begun or not: more at once, fewer after a while."""
         ...
 
 

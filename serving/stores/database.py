@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
+        self._open = threading.local()
         if make_url(url).get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -40,13 +42,28 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may change things: committed at the end, undone by an exception."""
+        """A transaction that may change things: committed at the end, undone by an exception.
+
+        Within another one of this thread it is part of that.
+        """
+        within: Connection | None = getattr(self._open, "connection", None)
+        if within is not None:
+            yield within
+            return
         with self._engine.begin() as connection:
-            yield connection
+            self._open.connection = connection
+            try:
+                yield connection
+            finally:
+                self._open.connection = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of everything and holds up no writer."""
+        """A transaction that sees one state of everything and holds up no writer; part of a writing one around it."""
+        within: Connection | None = getattr(self._open, "connection", None)
+        if within is not None:
+            yield within
+            return
         with self._engine.connect().execution_options(**{_READING: True}) as connection:
             yield connection
 

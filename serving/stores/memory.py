@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -72,3 +73,9 @@ class MemoryStore(MemoryIntake, MemoryStandings, MemoryQueue, MemoryLog):
 
     def __init__(self) -> None:
         super().__init__(Memory())
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let others see what is called within only when all of it is done; see `Store.at_once`."""
+        with self._memory.lock:
+            yield

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from serving.stores.database import Database
 from serving.stores.intake_sql import SqlIntake
 from serving.stores.log_sql import SqlLog
@@ -20,6 +23,12 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
 
     def __init__(self, url: str) -> None:
         super().__init__(Database(url))
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Make what is called within durable together; see `Store.at_once`."""
+        with self._database.writing():
+            yield
 
     def close(self) -> None:
         """Give back all connections."""
