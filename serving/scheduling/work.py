@@ -132,6 +132,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was taken in and is not over: live campaigns, and the tasks of theirs that are neither done nor dead."""
+
+    campaigns: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """Up to so many tasks of a campaign; with `one_chunk`, each lease is given back at its first checkpoint."""
 

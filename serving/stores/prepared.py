@@ -7,7 +7,6 @@ microseconds, JSON as text. Errors are the driver's own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,8 +55,3 @@ class Prepared:
             compiled = self._statement.compile(dialect=by_name, column_keys=self._sets)
             self._texts[dialect.name] = str(compiled)
         return self._texts[dialect.name]
-
-
-def as_json(value: Any) -> str:
-    """A value as the database's JSON columns hold it."""
-    return json.dumps(value)

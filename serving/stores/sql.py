@@ -18,7 +18,7 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
     Raises
     ------
     SettingInvalid
-        When the database holds another version of the tables.
+        When the database holds a version of the tables that this build does not know.
     """
 
     def __init__(self, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 
 from serving.stores.lifecycle import Tally, TaskState, Turn
-from serving.stores.prepared import Prepared, as_json
+from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, in_state, micros, runs, task_order, tasks
 
 _ADVANCED = Prepared(
@@ -88,7 +89,7 @@ def _advanced(turn: Turn) -> dict[str, Any]:
     lease = turn.now
     return {
         "own": lease.key,
-        "checkpoint": None if lease.checkpoint is None else as_json(lease.checkpoint),
+        "checkpoint": None if lease.checkpoint is None else json.dumps(lease.checkpoint),
         "units_done": lease.units_done,
         "chunk": lease.chunk,
         "attempts": lease.attempts,
