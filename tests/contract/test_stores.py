@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.errors import SettingInvalid
 from serving.scheduling.work import Reached, Want
 from serving.stores.memory import MemoryStore
 from serving.stores.sql import SqlStore
@@ -68,3 +69,16 @@ class TestSqliteStore(StoreContract):
 
 def _url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/queue.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("queue.db", "must be a SQLAlchemy URL"),
+        ("sqlite:////nowhere/at/all/queue.db", r"cannot be opened \(unable to open database file\)"),
+        ("oracle://me:secret@db/queue", r"me:\*\*\*@db/queue': needs a package that is not installed"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_with_the_reason(url: str, says: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"setting store_url is .*{says}"):
+        SqlStore(url)
