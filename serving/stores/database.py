@@ -38,12 +38,13 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         try:
-            with self.writing() as connection:
-                self._bring_up_to_date(connection)
+            self._engine.connect().close()
         except OperationalError as error:
-            self.close()
             shown = self._engine.url.render_as_string(hide_password=True)
             raise SettingInvalid("store_url", shown, f"cannot be opened ({error.orig})") from error
+        try:
+            with self.writing() as connection:
+                self._bring_up_to_date(connection)
         except BaseException:
             self.close()
             raise
