@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -94,11 +95,19 @@ def check_tasks(campaign_id: str, tasks: Sequence[Task], there: Mapping[str, Tas
             raise BadInput(f"{field}.campaign_id", task.campaign_id, f"must be {campaign_id!r}, whose task it is")
         if task.task_id in seen:
             raise BadInput(f"{field}.task_id", task.task_id, "must differ from those of the campaign's other tasks")
-        for missing in set(task.after) - set(after):
+        for missing in (name for name in task.after if name not in after):
             raise BadInput(f"{field}.after", missing, "must name tasks of the same campaign")
         seen.add(task.task_id)
-        if circle := circle_through(task.task_id, lambda name: after.get(name, ())):
-            raise BadInput(f"{field}.after", list(task.after), f"must not close a circle: {' -> '.join(circle)}")
+    try:
+        TopologicalSorter(after).prepare()
+    except CycleError as error:
+        # It goes from each task to one that follows it, and ends where it began; told is what follows what.
+        *circle, _ = reversed(error.args[1])
+        at = next(at for at, task in enumerate(tasks) if task.task_id in circle)
+        first = circle.index(tasks[at].task_id)
+        way = [*circle[first:], *circle[: first + 1]]
+        allowed = f"must not close a circle: {' -> '.join(way)}"
+        raise BadInput(f"tasks[{at}].after", list(tasks[at].after), allowed) from error
 
 
 def check_boost(boost: float) -> None:
