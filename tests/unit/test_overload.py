@@ -103,6 +103,18 @@ def test_one_account_that_submits_too_fast_does_not_hold_up_another(tmp_path: Pa
         assert client.put("/campaigns/d", json=body(account="other")).status_code == 201
 
 
+def test_work_that_is_worth_nothing_any_more_is_shed_with_a_record(tmp_path: Path) -> None:
+    over = {"released_at": "2020-01-01T00:00:00Z", "ends_at": "2021-01-01T00:00:00Z"}
+    with scheduler(tmp_path) as client, closing(sqlite3.connect(tmp_path / "queue.db")) as database:
+        placed = client.put("/campaigns/a", json=body(**over)).json()
+        assert (placed["state"], placed["position"]) == ("expired", None)
+        assert (
+            placed["ended"] == "nothing was left to win since 2021-01-01T00:00:00+00:00, with 100 % of its work undone"
+        )
+        logged = database.execute("select chosen, reason from decisions where campaign_id = 'a'").fetchall()
+        assert logged == [("expire", "nothing left to win")]
+
+
 def test_the_wait_follows_how_fast_the_queue_lately_drained() -> None:
     there = iter([100, 90, 80, 80])
     admission = Admission(Bounds(100, 10), lambda: Backlog(1, next(there)))
