@@ -13,7 +13,7 @@ from tenacity import Retrying
 from features.records import Campaign, Kpi, Signal, Task
 from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, TasksAdded
 from serving.api.bodies import CAMPAIGN, OUTCOMES, SIGNALS, TASKS, Outcomes, Signals
-from serving.client.calls import TIMEOUT_S, Answer, answered, patience, unreachable
+from serving.client.calls import MOST_WAITS, TIMEOUT_S, Answer, answered, patience, unreachable
 
 _PLACE, _PLACED, _TASKS_ADDED = TypeAdapter(Place), TypeAdapter(Placed), TypeAdapter(TasksAdded)
 _DEAD, _REDRIVEN = TypeAdapter(DeadLetters), TypeAdapter(Redriven)
@@ -118,7 +118,7 @@ class QueueClient:
         self, answer: TypeAdapter[Answer], method: str, path: str, *, once: bool = False, **request: Any
     ) -> Answer:
         # What would count twice is repeated only if it surely did not arrive.
-        again = patience(httpx.ConnectError if once else httpx.TransportError)
+        again = patience(httpx.ConnectError if once else httpx.TransportError, waits=MOST_WAITS)
         try:
             response = Retrying(**again)(self._http.request, method, path, **request)
         except httpx.HTTPError as error:
