@@ -132,6 +132,22 @@ def why(
         )
 
 
+@app.command("what-if", rich_help_panel=PANEL)
+def what_if(file: File, as_json: AsJson = False) -> None:
+    """Say where campaigns would stand, each by itself, and when they would be done, without submitting them."""
+    from serving.client import QueueClient
+    from serving.files import campaign_of, submissions_of
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.telling import supposed_told
+    from serving.terminal import document, show
+
+    campaigns = [campaign_of(each) for each in submissions_of(file)]
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        answers = [client.what_if(campaign) for campaign in campaigns]
+    show(document({"supposed": answers}) if as_json else "\n".join(supposed_told(answer) for answer in answers))
+
+
 @app.command("dead-letters", rich_help_panel=PANEL)
 def dead_letters(
     campaign_id: Annotated[str | None, typer.Option("--campaign", help="Only this campaign's.")] = None,

@@ -193,6 +193,29 @@ class Queue:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moved:
+    """Where a campaign stands, None for one that is not there, and where it would."""
+
+    campaign_id: str
+    before: Place | None
+    after: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supposed:
+    """`POST /what-if`: the campaigns asked about as they would stand, the one that is not there first.
+
+    Attributes
+    ----------
+    put_back : how many others would stand further back than they do.
+    """
+
+    moment: AwareDatetime
+    campaigns: tuple[Moved, ...]
+    put_back: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stored:
     """How many rows were stored; a result that was there in every field is not stored again."""
 

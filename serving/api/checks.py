@@ -9,6 +9,7 @@ from typing import Any
 
 from features.records import Campaign, Task
 from serving.api.bodies import CAMPAIGN, read
+from serving.api.faults import shown
 from serving.api.sizes import MOST_PAYLOAD_BYTES
 from serving.errors import BadInput, Fault
 from serving.handlers.python import Handlers
@@ -29,17 +30,19 @@ def check_tasks(tasks: Sequence[Task], handlers: Handlers) -> None:
         handlers.check(task, where=f"tasks[{number}].")
 
 
-def check_facts(campaign: Campaign, facts: Mapping[str, Any]) -> None:
-    """Refuse facts with which the campaign would not be valid, as strictly as when it was submitted.
+def with_facts(campaign: Campaign, facts: Mapping[str, Any]) -> Campaign:
+    """The campaign with some facts changed, as JSON holds them, looked at as strictly as when it was submitted.
 
     Raises
     ------
     BadInput
     """
     if not facts:
-        return
+        return campaign
+    if facts.get("campaign_id", campaign.campaign_id) != campaign.campaign_id:
+        raise BadInput("facts.campaign_id", shown(facts["campaign_id"]), "cannot be changed: submit another campaign")
     try:
-        read(CAMPAIGN, json.dumps({**CAMPAIGN.dump_python(campaign, mode="json"), **facts}))
+        return read(CAMPAIGN, json.dumps({**CAMPAIGN.dump_python(campaign, mode="json"), **facts}))
     except BadInput as error:
         faults = [Fault(**{**asdict(f), "field": f"facts.{f.field}"}) for f in error.faults]
         raise BadInput.of(faults) from error

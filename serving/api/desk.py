@@ -14,7 +14,8 @@ from features.records import Campaign, Kpi, Signal, Task
 from serving.api.admission import Admission
 from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Redriven, TasksAdded
 from serving.api.bodies import Change, Submission
-from serving.api.checks import check_facts, check_tasks
+from serving.api.checks import check_tasks, with_facts
+from serving.api.supposing import Supposing
 from serving.clock import Clock
 from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
@@ -39,6 +40,7 @@ class Desk:
     handlers: Handlers
     clock: Clock
     admission: Admission
+    supposing: Supposing
 
     async def submit(self, submission: Submission) -> tuple[bool, Placed]:
         """Keep a campaign with its tasks; True if it is new, False if it was submitted before with equal content.
@@ -83,7 +85,7 @@ class Desk:
         event = _pausing(standing.state, change.paused)
         if event is not None:
             after(standing.state, event)  # refuse before anything is stored
-        check_facts(standing.campaign, change.facts)
+        with_facts(standing.campaign, change.facts)  # refuses what would not be valid
         self.store.revise(campaign_id, change.facts, boost=change.boost, pinned=change.pin)
         if event is not None:
             self.store.apply(campaign_id, event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from features.curves import hours
@@ -20,7 +20,8 @@ from serving.scheduling.preemption import Preemption
 from serving.scheduling.roster import Roster
 from serving.scheduling.rules import Rules
 from serving.scheduling.watch import Watch
-from serving.scheduling.work import Move
+from serving.scheduling.what_if import supposed
+from serving.scheduling.work import Move, Standing
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,11 @@ class Tick:
         if at_once:
             self._wake.set()
         return await answer
+
+    def supposing(self, standings: Sequence[Standing]) -> Board:
+        """The board as it would be if these campaigns stood so, beside all others as the last step saw them."""
+        at = self._clock.now()
+        return supposed(self._roster, self._books, self._executor.slots, self._policy, standings, at)
 
     async def step(self) -> datetime | None:
         """Take one step, and return when the next is due although nothing happens; None for whenever."""

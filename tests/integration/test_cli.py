@@ -104,6 +104,17 @@ def test_why_answers_in_a_sentence_or_in_json(settings) -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_where_a_campaign_would_stand_is_told_without_submitting_it(settings) -> None:
+    sent = json.dumps({**CAMPAIGN, "campaign_id": "perhaps", "released_at": "2098-01-01T00:00:00Z"})
+    told = run(settings, "what-if", "-", sent=sent)
+    assert "perhaps would be waiting: its work may not start before 2098-01-01 00:00" in told.stdout, told.stderr
+    assert "puts back 0 other campaigns" in told.stdout
+    (supposed,) = json.loads(run(settings, "what-if", "-", "--json", sent=sent).stdout)["supposed"]
+    assert supposed["campaigns"][0]["before"] is None
+    assert run(settings, "why", "perhaps").returncode == 4
+
+
+@pytest.mark.usefixtures("served")
 def test_what_failed_for_good_is_listed_and_tried_again(settings, tmp_path: Path) -> None:
     effects = tmp_path / "not there yet" / "effects"
     task = {**CAMPAIGN["tasks"][0], "payload": {"slot_hours": 1e-6, "effects": str(effects)}}
