@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from serving.errors import CheckpointInvalid
-from serving.handlers.contract import Checkpoint
+from serving.handlers.contract import Checkpoint, RaisedElsewhere
 from serving.scheduling.work import Lease, Reached, storable
 
 _ROUNDING = 1e-9
@@ -30,9 +30,10 @@ def reached(step: Any, lease: Lease) -> Reached:
         state = storable(step.state)
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointInvalid("checkpoint.state", step.state, f"must be what JSON can hold ({error})") from error
-    done: Any = step.units_done
+    done: Any = step.units_done  # whatever a handler puts there
     units = lease.task.units
-    if isinstance(done, bool) or not isinstance(done, Real):
+    is_number: bool = isinstance(done, Real) and not isinstance(done, bool)
+    if not is_number:
         raise CheckpointInvalid("checkpoint.units_done", done, "must be a number")
     if not lease.units_done - units * _ROUNDING <= done <= units * (1 + _ROUNDING):
         allowed = f"must be from {lease.units_done:g}, done before, to {units:g}, the units of the task"
@@ -43,7 +44,8 @@ def reached(step: Any, lease: Lease) -> Reached:
 def told(error: BaseException) -> str:
     """What a handler raised, as a dead letter keeps it: in one piece of text that any database holds."""
     try:
-        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        kind = "" if isinstance(error, RaisedElsewhere) else f"{type(error).__name__}: "
+        said = f"{kind}{error}".removesuffix(": ")
     except Exception:  # noqa: BLE001 - it is somebody else's code that puts its own errors into words
         said = type(error).__name__
     text = said.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -13,6 +13,7 @@ from itertools import chain
 from random import Random
 
 from serving.clock import Clock
+from serving.errors import BadInput
 from serving.executors.capacity import Capacity
 from serving.executors.honesty import reached, told
 from serving.executors.pace import Pace
@@ -113,6 +114,7 @@ class LocalExecutor:
                 self._line.append(held)
         if self._stopping:
             self._release_line()
+            self._reports.flush()
         elif self._line:
             self.fit(len(self._busy) + len(self._line))
             if self._heart is None or self._heart.done():
@@ -192,7 +194,7 @@ class LocalExecutor:
     async def _worked(self, held: _Held) -> Outcome | None:
         """Run the handler to its end or to the checkpoint at which it is to stop; None when the lease is lost."""
         task = held.lease.task
-        context = Context(self._clock, task, held.lease.chunk)
+        context = Context(self._clock, task, held.lease.chunk, held.lease.units_done)
         try:
             steps = self._handlers.named(task.handler).steps(task, held.lease.checkpoint, context)
             async with aclosing(steps):
@@ -204,7 +206,7 @@ class LocalExecutor:
                         return Released(held.preempted)
                     if lease.one_chunk and lease.units_done < task.units:
                         return Released(preempted=False)
-                    context.chunk = lease.chunk
+                    context.chunk, context.units_done = lease.chunk, lease.units_done
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler is somebody else's code: what it raises is its failure
             return self._failed(held.lease, error)
         return Completed()
@@ -228,7 +230,7 @@ class LocalExecutor:
     def _failed(self, lease: Lease, error: BaseException) -> Failed:
         at = self._clock.now()
         match error:
-            case GiveUp():
+            case GiveUp() | BadInput():
                 failed = Failed(told(error), None)
             case RetryLater():
                 failed = Failed(told(error), self._retry.asked_at(error.after_s, at, self._chance), counts=False)

@@ -31,6 +31,7 @@ class PlainContext:
 
     task: Task
     chunk: int
+    units_done: float = 0.0
 
     @property
     def idempotency_key(self) -> str:
@@ -46,12 +47,13 @@ class Context:
     ----------
     clock : the one to wait on; a demo runs it faster.
     task : the task being run.
-    chunk : checkpoints stored so far.
+    chunk, units_done : checkpoints stored so far, and the units done by then.
     """
 
     clock: Clock
     task: Task
     chunk: int
+    units_done: float = 0.0
 
     @property
     def idempotency_key(self) -> str:
@@ -89,12 +91,16 @@ class RetryLater(Exception):
     """
 
     def __init__(self, after_s: float, reason: str = "") -> None:
-        super().__init__(reason or f"asked to come back in {after_s:g} s")
-        self.after_s = after_s
+        super().__init__(reason or f"told to come back in {after_s:g} s")
+        self.after_s = float(after_s)
 
 
 class GiveUp(Exception):
     """Raised by a handler for what no further attempt can mend: the task becomes a dead letter at once."""
+
+
+class RaisedElsewhere(Exception):
+    """What a handler raised where it cannot be brought back from, in its own words."""
 
 
 def key_of(task: Task, chunk: int) -> str:

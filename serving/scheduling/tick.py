@@ -55,7 +55,7 @@ class Tick:
     ----------
     board : the queue as the last step left it.
     steps, failed_steps : how many were taken, and how many of them broke off.
-    failing : how many broke off in a row, up to now.
+    failing, failure : how many broke off in a row up to now, and what the last of them raised.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Tick:
         self._stopping = False
         self.board = Board.of(self._roster, self._books, executor.slots, self._policy, clock.now())
         self.steps = self.failed_steps = self.failing = 0
+        self.failure: Exception | None = None
 
     async def run(self) -> None:
         """Step whenever something happened or is due, until stopped. A step that fails is logged, and tried again."""
@@ -100,7 +101,8 @@ class Tick:
             try:
                 due = await self.step()
                 self.failing = 0
-            except Exception:
+            except Exception as error:
+                self.failure = error
                 self.failed_steps += 1
                 self.failing += 1
                 log.exception("step_failed", extra={"failed_steps": self.failed_steps})

@@ -26,11 +26,14 @@ class MemoryLog(InMemory):
         with self._memory.lock:
             self._memory.log("decisions", [row_of(decision) for decision in decisions])
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, a result once; see `Log.observed`."""
         with self._memory.lock:
-            self._memory.log("kpis", [row_of(kpi) for kpi in kpis])
+            fresh = [kpi for kpi in dict.fromkeys(kpis) if kpi not in self._memory.results]
+            self._memory.results.update(fresh)
+            self._memory.log("kpis", [row_of(kpi) for kpi in fresh])
             self._memory.log("signals", [row_of(signal) for signal in signals])
+            return len(fresh) + len(signals)
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
         """Rows of a log table; see `Log.rows`."""

@@ -254,6 +254,8 @@ kpis = Table(
     Column("value", Float, nullable=False),
 )
 
+Index("kpis_by_campaign", kpis.c.campaign_id, kpis.c.at)
+
 signals = Table(
     "signals",
     metadata,

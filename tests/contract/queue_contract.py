@@ -194,6 +194,20 @@ class QueueContract:
         assert lease.attempts == 1
         assert reported(store, lease, Reached(1, 5.0)).attempts == 0
 
+    def test_the_same_checkpoint_once_more_forgives_nothing(self, store: Store):
+        submitted_ready(store)
+        held = reported(store, claimed(store), Reached(1, 5.0))
+        reported(store, held, Failed("flaky", NOON), NOON)
+        lease = claimed(store)
+        assert (lease.checkpoint, lease.attempts) == (1, 1)
+        assert reported(store, lease, Reached(1, 5.0)).attempts == 1
+
+    def test_who_was_told_to_come_back_later_has_not_failed(self, store: Store):
+        submitted_ready(store)
+        reported(store, claimed(store), Failed("throttled", after(30), counts=False), NOON)
+        assert store.standing("sale", after(1)).retry_at == after(30)
+        assert claimed(store, at=after(30)).attempts == 0
+
     def test_a_failed_task_waits_for_its_retry(self, store: Store):
         submitted_ready(store, tasks=2)
         reported(store, claimed(store), Failed("throttled", after(30)), NOON)
