@@ -53,6 +53,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.stores: tuple[SqlStore, MemoryStore] = (SqlStore("sqlite://"), MemoryStore())
         self.at = NOON
         self.leases: list[Lease] = []
+        self.reports: list[Any] = []
         self.marks = [store.live(NOON).mark for store in self.stores]
         self.seen: dict[str, Standing] = {}
 
@@ -108,8 +109,17 @@ class StoreMachine(RuleBasedStateMachine):
         latest = {lease.key: lease for lease in self.leases}
         either = st.sampled_from(list(latest.values())) | st.sampled_from(self.leases)
         chosen = data.draw(st.lists(either, min_size=1, max_size=4))
-        reports = [(lease, data.draw(self._report())) for lease in chosen]
+        self.reports = [(lease, data.draw(self._report())) for lease in chosen]
+        self.reports_arrive()
+
+    @rule()
+    def reports_arrive(self) -> None:
+        """For the first time or, where a message came twice, once more."""
+        reports = self.reports
+        held = {key: task.fence for key, task in self.stores[1]._memory.leased.items()}
         answers = self.both(lambda store: store.report(reports, self.at, self.at + LEASE))
+        for (lease, _), answer in zip(reports, answers, strict=True):
+            assert answer is None or held[lease.key] == lease.fence
         self.leases += [lease for lease in answers if lease is not None and lease not in self.leases]
 
     @precondition(lambda self: self.leases)
@@ -121,6 +131,14 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(owner=st.none() | OWNERS)
     def recover(self, owner: str | None) -> None:
         self.both(lambda store: store.recover(self.at, attempts=ATTEMPTS, owner=owner))
+
+    @rule()
+    def workers_go_silent(self) -> None:
+        """All of them, and others take over."""
+        self.at += 3 * LEASE
+        self.recover(None)
+        self.clear()
+        self.claim([Want(name, 2) for name in NAMES], "there")
 
     @rule(own=CAMPAIGNS, event=st.sampled_from([Event.PAUSE, Event.RESUME, Event.CANCEL]))
     def apply(self, own: str, event: Event) -> None:
@@ -252,4 +270,4 @@ def _marked(standing: Standing) -> Standing:
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=300 if os.environ.get("CI") else 40, stateful_step_count=50)
+TestStoreMachine.settings = settings(max_examples=200 if os.environ.get("CI") else 40, stateful_step_count=50)
