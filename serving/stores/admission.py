@@ -95,19 +95,16 @@ def check_tasks(campaign_id: str, tasks: Sequence[Task], there: Mapping[str, Tas
             raise BadInput(f"{field}.campaign_id", task.campaign_id, f"must be {campaign_id!r}, whose task it is")
         if task.task_id in seen:
             raise BadInput(f"{field}.task_id", task.task_id, "must differ from those of the campaign's other tasks")
-        for missing in (name for name in task.after if name not in after):
+        missing = next((name for name in task.after if name not in after), None)
+        if missing is not None:
             raise BadInput(f"{field}.after", missing, "must name tasks of the same campaign")
         seen.add(task.task_id)
     try:
-        TopologicalSorter(after).prepare()
+        TopologicalSorter({task.task_id: task.after for task in tasks if task.after}).prepare()
     except CycleError as error:
-        # It goes from each task to one that follows it, and ends where it began; told is what follows what.
-        *circle, _ = reversed(error.args[1])
-        at = next(at for at, task in enumerate(tasks) if task.task_id in circle)
-        first = circle.index(tasks[at].task_id)
-        way = [*circle[first:], *circle[: first + 1]]
-        allowed = f"must not close a circle: {' -> '.join(way)}"
-        raise BadInput(f"tasks[{at}].after", list(tasks[at].after), allowed) from error
+        at, task = next((at, task) for at, task in enumerate(tasks) if task.task_id in error.args[1])
+        circle = " -> ".join(circle_through(task.task_id, lambda name: after.get(name, ())))
+        raise BadInput(f"tasks[{at}].after", list(task.after), f"must not close a circle: {circle}") from error
 
 
 def check_boost(boost: float) -> None:

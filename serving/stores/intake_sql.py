@@ -26,7 +26,7 @@ from serving.stores.admission import (
 from serving.stores.database import OnDatabase
 from serving.stores.marks import mark_followers, next_mark
 from serving.stores.prepared import Prepared
-from serving.stores.reader_sql import declared
+from serving.stores.records import campaign_of
 from serving.stores.schema import campaigns, declarations, dependencies
 from serving.stores.tasks_sql import keep_tasks, redriven, tasks_there
 
@@ -120,7 +120,7 @@ class SqlIntake(OnDatabase):
 
     def _revise(self, connection: Connection, row: Row[Any], facts: Mapping[str, Any]) -> None:
         text = connection.execute(select(declarations).where(declarations.c.campaign == row.number)).one()
-        campaign = revised(declared(text), facts)
+        campaign = revised(campaign_of(text.declared, text.facts), facts)
         check_order(campaign, _order_around(connection, campaign.campaign_id))
         kept = json.dumps({**json.loads(text.facts), **facts})
         connection.execute(update(declarations).where(declarations.c.campaign == row.number).values(facts=kept))
