@@ -16,7 +16,7 @@ from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Red
 from serving.api.bodies import CAMPAIGN, Change, Submission, read
 from serving.api.sizes import MOST_PAYLOAD_BYTES
 from serving.clock import Clock
-from serving.errors import BadInput, CampaignUnknown, Fault, HandlerUnknown, NothingDead, NotReady, TooMuch
+from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
@@ -228,16 +228,14 @@ class Desk:
         return self.admission.full(at, campaigns=campaigns, tasks=tasks)
 
     def _check_tasks(self, tasks: Sequence[Task]) -> None:
-        names = frozenset(self.handlers.names)
         for number, task in enumerate(tasks):
-            if task.handler not in names:
-                raise HandlerUnknown(task.handler, self.handlers.names, field=f"tasks[{number}].handler")
             size = len(json.dumps(task.payload)) if task.payload else 0
             if size > MOST_PAYLOAD_BYTES:
                 allowed = (
                     f"must be at most {MOST_PAYLOAD_BYTES} bytes of JSON: keep what is larger elsewhere, and name it"
                 )
                 raise BadInput(f"tasks[{number}].payload", f"{size} bytes", allowed)
+            self.handlers.check(task, where=f"tasks[{number}].")
 
     def _check_known(self, kpis: Sequence[Kpi]) -> None:
         first_row = {kpi.campaign_id: row for row, kpi in reversed(list(enumerate(kpis)))}
