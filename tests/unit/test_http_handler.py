@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,7 +20,7 @@ from serving.handlers.python import Handlers
 from serving.handlers.web import MOST_BYTES, Web
 from tests.contract.executor_bench import LEASE_S, Bench
 from tests.floor import let_run, story, until
-from tests.hook import Hook, Told
+from tests.hook import Hook, Told, certified
 from tests.queueing import NOON, a_task
 
 DONE = Told({"done": True})
@@ -171,8 +170,6 @@ async def test_what_no_further_attempt_can_mend_is_a_dead_letter_at_once(status)
 )
 @story
 async def test_an_answer_that_is_none_fails_the_attempt_with_a_reason(answer, error):
-    import re
-
     async with bench_of(answer) as (bench, _):
         await over(bench)
         bench.clock.advance(10)
@@ -232,36 +229,6 @@ async def test_the_certificate_is_that_of_the_name_though_the_address_was_looked
         async with bench_of(DONE, allow=allow, url=url, names={name: ["127.0.0.1"]}, context=context) as (bench, _):
             await over(bench)
             assert bench.outcomes() == [expected]
-
-
-def certified(name: str, directory: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's side of TLS under a name, and the file that vouches for it."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-        .not_valid_after(dt.datetime(2120, 1, 1, tzinfo=dt.UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, secret = directory / "chain.pem", directory / "key.pem"
-    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, secret)
-    return context, chain
 
 
 @pytest.mark.parametrize(
