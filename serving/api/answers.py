@@ -73,6 +73,12 @@ class Arrival:
     p90: AwareDatetime | None
     start: Expected
 
+    @classmethod
+    def of(cls, eta: Eta, begun_at: datetime | None) -> Self:
+        """As predicted; what has begun is known to have."""
+        start = Expected(p50=begun_at or eta.start_p50, p90=begun_at or eta.start_p90)
+        return cls(p50=eta.p50, p90=eta.p90, start=start)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhyNot:
@@ -147,7 +153,7 @@ class Place:
             model_version=standing.model_version,
             source=standing.source,
             fallback=estimate.fallback if estimate else None,
-            eta=Arrival(p50=eta.p50, p90=eta.p90, start=Expected(p50=None, p90=None)) if eta else None,
+            eta=Arrival.of(eta, standing.begun_at) if eta else None,
             feasibility=feasibility(standing.campaign.launch_by, eta),
             why=WhyNot(reason=why.reason, object=why.object, until=why.until) if why else None,
             ended=ending(standing),

@@ -66,7 +66,9 @@ def test_a_campaign_that_is_not_there_is_placed_among_those_that_are(scheduler: 
     assert (new["after"]["position"], new["after"]["state"]) == (3, "ready")
     assert new["after"]["why"] == {"reason": "outranked", "object": "high", "until": None}
     assert new["after"]["source"] == "matrix"
-    assert new["after"]["eta"]["p50"] is not None
+    eta = new["after"]["eta"]
+    assert told["moment"] < eta["start"]["p50"] < eta["p50"]
+    assert eta["start"]["p50"] <= eta["start"]["p90"]
     assert told["put_back"] == 2
     assert scheduler.get("/campaigns/new").status_code == 404
 
