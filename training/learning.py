@@ -98,6 +98,10 @@ class Learned:
         """The expert rule's values of a played week."""
         return self.baselines["expert"].predict(week.features)
 
+    def shrunk(self, week: PlayedWeek) -> Floats:
+        """The strongest hand rule's values of a played week."""
+        return self.baselines["shrunk_response"].predict(week.features)
+
 
 @dataclass(frozen=True)
 class Tuning:

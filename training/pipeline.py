@@ -153,7 +153,7 @@ def backtested(
     tuning = tuned(journey, lessons, first, setting, part(progress, 0.1, 0.4), recipe)
     played = played_weeks(journey, lessons.features, held_out, setting)
     bound = clairvoyant(played, setting, part(progress, 0.4, 0.6))
-    rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h)
+    rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h, learned.shrunk)
     outcomes = play_weeks(played, [*rivals, bound], setting, part(progress, 0.6, 1.0))
     return Backtest(held_out, setting, learned, tuning, metrics, outcomes, results(outcomes, setting))
 
