@@ -20,7 +20,8 @@ from training.budgets import ASKED, findings
 from training.card import by_week, model_card
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.datasets.outcome_log import joined_with_log
-from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled
+from training.incremental import valued
+from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, held_out_weeks
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
 from training.recipes import fingerprint_of, recipe_of
@@ -73,12 +74,12 @@ def judgement(
     lessons: Lessons,
     candidate: Bundle,
     incumbent: Bundle | None,
-    weeks: Iterable[int] = TEST_WEEKS,
+    weeks: Iterable[int] | None = None,
     setting: Setting | None = None,
     progress: Progress = silent,
 ) -> Verdict:
     """Whether a candidate earns enough and keeps its budgets; see `on_trial` and `findings`."""
-    among = list(weeks)
+    among = held_out_weeks(journey) if weeks is None else list(weeks)
     verdict = on_trial(journey, lessons, candidate, incumbent, among, setting, part(progress, 0.0, 0.9))
     unseen = unseen_campaigns(journey, lessons, candidate, among)
     if unseen.empty:
@@ -150,7 +151,8 @@ def registered(
     bundle = again or judged
     until = bundle.meta.training_window[1]
     taught = lessons.table(until)
-    unseen = unseen_campaigns(journey, lessons, judged, TEST_WEEKS)
+    held_out = held_out_weeks(journey)
+    unseen = unseen_campaigns(journey, lessons, judged, held_out)
     weeks = by_week(unseen.week.tolist(), unseen.predicted.to_numpy(), unseen.actual.to_numpy())
     by_model = {name: row for name, row in judged.meta.metrics.items() if isinstance(row, Mapping)}
     filed = Training(
@@ -159,13 +161,14 @@ def registered(
         parameters=training.parameters,
         metrics={**training.metrics, **{f"verdict.{name}": value for name, value in verdict.figures.items()}},
         dataset=taught,
-        example=campaigns_of(journey.history, journey.campaign_ids(TEST_WEEKS[:1])[:EXAMPLE_ROWS]),
+        example=campaigns_of(journey.history, journey.campaign_ids(held_out[:1])[:EXAMPLE_ROWS]),
         plots=training.plots,
         proof=judged if again else None,
         card=model_card(bundle, judged, verdict, len(taught), by_model, weeks, training.results),
         tags={
             **training.tags,
             "recipe": fingerprint_of(judged.meta.recipe, judged.meta.contract),
+            "label": judged.meta.label.value,
             "contract": judged.meta.contract,
             "judged_until": f"{judged.meta.training_window[1]:%Y-%m-%d}",
             "learned_until": f"{until:%Y-%m-%d}",
@@ -179,7 +182,7 @@ def registered(
 def promote(
     settings: Settings, version: str, now: datetime, progress: Progress = silent, *, refit: bool = True
 ) -> Promotion:
-    """Judge a registered version, and make it champion if it may be.
+    """Judge a registered version by its own label, and make it champion if it may be.
 
     With `refit` it is fitted to everything first, and that registered as a version of its own.
 
@@ -191,7 +194,7 @@ def promote(
     registry = Registry.of(settings)
     served, judged = registry.bundle(version), registry.proof(version)
     incumbent = champion_before(settings, registry)
-    journey = complete_journey(progress=part(progress, 0.0, 0.4))
+    journey = valued(complete_journey(progress=part(progress, 0.0, 0.4)), judged.meta.label)
     progress("computing features", 0.4)
     lessons = Lessons.of(joined_with_log(journey.history, settings))
     verdict = judgement(journey, lessons, judged, incumbent, progress=part(progress, 0.5, 0.9))

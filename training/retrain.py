@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from features.curves import hours
+from features.records import ValueLabel
 from features.schema import History
 from serving.registry import champion
 from serving.settings import Settings
 from training.candidates import judgement, registered, tuning_of
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.datasets.outcome_log import log_end, outcome_log, settled
+from training.incremental import valued
 from training.labels import labels
 from training.learning import TEST_WEEKS, Learned, Lessons, bundled
 from training.pipeline import flat_metrics, scored
@@ -43,6 +45,7 @@ class RetrainResult:
     verdict: Verdict
     logged: int
     late: int
+    label: ValueLabel
     weeks: list[int]
     metrics: dict[str, dict[str, float]]
 
@@ -52,6 +55,7 @@ class RetrainResult:
             "run_id": self.registered.run_id,
             "model_version": self.registered.version,
             "promoted": self.verdict.promoted,
+            "label": self.label.value,
             "reason": self.verdict.reason,
             "figures": self.verdict.figures,
             "weeks": self.weeks,
@@ -89,7 +93,7 @@ def retrain(
     log = outcome_log(settings)
     serving = champion(settings.tracking_uri, cache_dir=settings.home / "models")
     incumbent = registry.proof(str(serving.meta.version))
-    journey = journey or complete_journey(progress=part(progress, 0.0, 0.3))
+    journey = valued(journey or complete_journey(progress=part(progress, 0.0, 0.3)), incumbent.meta.label)
     first = first_unseen_week(log)
     until = week_start(first) if first in TEST_WEEKS else log_end(log)
     taught = settled(log, until)
@@ -121,7 +125,7 @@ def retrain(
     entry = registered(registry, journey, lessons, challenger, verdict, run, now, refit=refit)
     progress("done", 1.0)
     weeks = withheld_from(TEST_WEEKS, challenger, incumbent)
-    return RetrainResult(entry, verdict, len(taught.campaigns), late, weeks, metrics)
+    return RetrainResult(entry, verdict, len(taught.campaigns), late, incumbent.meta.label, weeks, metrics)
 
 
 def first_unseen_week(log: History) -> int:

@@ -9,6 +9,7 @@ from typing import Self
 from features.curves import Floats
 from training.backtest.setting import PlayedWeek
 from training.datasets.complete_journey import week_start
+from training.estimators import Recipe
 from training.learning import Learned, Lessons
 from training.progress import Progress, silent
 
@@ -23,12 +24,13 @@ class Believed:
 
     @classmethod
     def of(cls, lessons: Lessons, played: Iterable[PlayedWeek], progress: Progress = silent) -> Self:
-        """Fit once for each of the weeks, on labels complete by its start."""
+        """Fit once for each of the weeks, on labels complete by its start; values are what its truth is."""
         weeks = list(played)
         learned, expert, shrunk = {}, {}, {}
         for done, week in enumerate(weeks):
             progress(f"learning for week {week.week}", done / len(weeks))
-            models = Learned.of(lessons.until(week_start(week.week)))
+            recipe = Recipe(label=week.truth.label.value)
+            models = Learned.of(lessons.until(week_start(week.week)), recipe)
             learned[week.week], expert[week.week] = models.believed(week), models.expert(week)
             shrunk[week.week] = models.shrunk(week)
         return cls(learned, expert, shrunk)

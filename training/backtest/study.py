@@ -118,6 +118,7 @@ class Study:
         """The machine-readable result."""
         return {
             "weeks": list(self.weeks),
+            "label": self.results[0].label,
             "results": [result.document() for result in self.results],
             "held_out": [result.document() for result in self.held_out],
             "horizons": [

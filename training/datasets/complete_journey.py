@@ -18,6 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from features.schema import History
@@ -170,6 +171,11 @@ class CompleteJourney:
     def sales(self) -> Sales:
         """The year's results by the hour, to learn the market's rhythm from."""
         return Sales.of(self.history)
+
+    def known_weeks(self) -> list[int]:
+        """Weeks in which the worth of every campaign is known."""
+        unknown = self.week_of.loc[self.truth.campaign_ids[np.isnan(self.truth.total)]]
+        return sorted(set(self.week_of) - set(unknown))
 
     def campaign_ids(self, weeks: Iterable[int]) -> list[str]:
         """Campaigns of some weeks, in table order."""

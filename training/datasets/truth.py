@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from features.asof import hours_of
 from features.curves import Floats, Indices
 from features.ledgers import accrues_from, window_ends
-from features.records import Metric
+from features.records import Metric, ValueLabel
 from features.schema import History
 
 
@@ -28,13 +28,16 @@ class HourlyValue:
     ----------
     campaign_ids : one a row.
     starts_h, ends_h : the window, hours since the epoch.
-    cumulative : dollars earned by the end of each hour of the window, shape (campaigns, hours + 1); column 0 is 0.
+    cumulative : dollars earned by the end of each hour of the window, shape (campaigns, hours + 1); column 0 is 0. NaN
+        where it is not known.
+    label : what these dollars are.
     """
 
     campaign_ids: pd.Index
     starts_h: Floats
     ends_h: Floats
     cumulative: Floats
+    label: ValueLabel = ValueLabel.GROSS
 
     @classmethod
     def of(cls, history: History) -> Self:
@@ -52,12 +55,34 @@ class HourlyValue:
         np.add.at(earned, (row, np.floor(at - starts[row]).astype(np.intp) + 1), revenue.value.to_numpy()[inside])
         return cls(ids, starts, ends, np.cumsum(earned, axis=1))
 
+    def above(self, baseline: Floats) -> Self:
+        """What of it is incremental: above what the targets would have earned anyway in the same time.
+
+        That accrues hour by hour as what all campaigns of the same window earned together; evenly if they earned
+        nothing.
+
+        Parameters
+        ----------
+        baseline : dollars over the whole window, one entry a campaign; NaN where it is not known.
+        """
+        windows = pd.MultiIndex.from_arrays([self.starts_h, self.ends_h])
+        codes, kinds = pd.factorize(windows)
+        earned = np.zeros((len(kinds), self.cumulative.shape[1]))
+        np.add.at(earned, codes, self.cumulative)
+        first = np.unique(codes, return_index=True)[1]
+        passed = np.arange(earned.shape[1]) / (self.ends_h - self.starts_h)[first, None]
+        total = earned[:, -1:]
+        shape = np.divide(earned, total, out=np.minimum(passed, 1.0), where=total > 0)
+        return replace(
+            self, cumulative=self.cumulative - baseline[:, None] * shape[codes], label=ValueLabel.INCREMENTAL
+        )
+
     @property
     def total(self) -> Floats:
         """Dollars of the whole window, one entry a campaign."""
         return self.cumulative[:, -1]
 
-    def rows(self, campaign_ids: Sequence[str]) -> Indices:
+    def rows(self, campaign_ids: Sequence[str] | pd.Index) -> Indices:
         """Positions of campaigns.
 
         Raises
