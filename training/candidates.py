@@ -18,18 +18,15 @@ from serving.settings import Settings
 from training.backtest import Setting
 from training.budgets import ASKED, findings
 from training.card import by_week, model_card
-from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
-from training.datasets.outcome_log import joined_with_log
+from training.datasets.complete_journey import CompleteJourney, complete_journey
+from training.datasets.continued import continued_by_service
 from training.incremental import valued
-from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, held_out_weeks
+from training.learning import Learned, Lessons, Tuning, bundled, held_out_weeks, learnable_until
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
 from training.recipes import fingerprint_of, recipe_of
 from training.tracking import Registered, Registry, Training
 from training.trial import on_trial, withheld_from
-
-DATA_END = week_start(TEST_WEEKS.stop)
-"""When the last of the data's whole weeks is over."""
 
 EXAMPLE_ROWS = 5
 
@@ -109,7 +106,7 @@ def unseen_campaigns(
     )
 
 
-def fitted_again(lessons: Lessons, judged: Bundle, now: datetime, until: datetime = DATA_END) -> Bundle | None:
+def fitted_again(lessons: Lessons, judged: Bundle, now: datetime, until: datetime) -> Bundle | None:
     """The judged bundle's recipe fitted to all that is known by `until`; None where it is not known how to."""
     recipe = recipe_of(judged.meta)
     if recipe is None:
@@ -147,7 +144,7 @@ def registered(
     training : all of the run but for its bundle, data, example and card; its `bundle` is the one judged.
     refit : whether a promoted candidate learns from everything before it serves.
     """
-    again = fitted_again(lessons, judged, now) if verdict.promoted and refit else None
+    again = fitted_again(lessons, judged, now, learnable_until(journey)) if verdict.promoted and refit else None
     bundle = again or judged
     until = bundle.meta.training_window[1]
     taught = lessons.table(until)
@@ -194,12 +191,18 @@ def promote(
     registry = Registry.of(settings)
     served, judged = registry.bundle(version), registry.proof(version)
     incumbent = champion_before(settings, registry)
-    journey = valued(complete_journey(progress=part(progress, 0.0, 0.4)), judged.meta.label)
+    year = complete_journey(progress=part(progress, 0.0, 0.4))
+    journey = valued(continued_by_service(year, settings), judged.meta.label)
     progress("computing features", 0.4)
-    lessons = Lessons.of(joined_with_log(journey.history, settings))
+    lessons = Lessons.of(journey.history)
     verdict = judgement(journey, lessons, judged, incumbent, progress=part(progress, 0.5, 0.9))
     progress("noting it", 0.9)
-    if verdict.promoted and refit and served.meta.training_window[1] < DATA_END and recipe_of(judged.meta):
+    if (
+        verdict.promoted
+        and refit
+        and served.meta.training_window[1] < learnable_until(journey)
+        and recipe_of(judged.meta)
+    ):
         filed = Training(name="promote", bundle=judged, parameters=judged.meta.recipe, tags={"refit_of": version})
         entry = registered(registry, journey, lessons, judged, verdict, filed, now, refit=True)
         return Promotion(verdict, entry.version)

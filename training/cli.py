@@ -171,11 +171,13 @@ def backtest(
 def retrain(refit: Refit = True, as_json: AsJson = False) -> None:
     """Refresh the champion: its recipe on the outcome log and the history before it, promoted if it is no worse.
 
-    Challenger and champion are judged on weeks that neither of them learned from.
+    Challenger and champion are judged on weeks that neither of them learned from: those after the log, or its last
+    ones. A challenger that is promoted learns from these as well.
     """
     from serving.clock import SystemClock
     from serving.settings import Settings
     from training import console
+    from training.datasets.complete_journey import week_start
     from training.retrain import retrain as learn_again
 
     with console.progress_bar("Retraining") as progress:
@@ -184,7 +186,8 @@ def retrain(refit: Refit = True, as_json: AsJson = False) -> None:
         console.show_document(result.document())
         return
     console.show(
-        f"Learned from {result.logged} logged campaigns, {result.late} of which went live late.",
+        f"Learned from {result.logged} logged campaigns, {result.late} of which went live late;"
+        f" judged on {len(result.weeks)} weeks from {week_start(result.weeks[0]):%Y-%m-%d} on.",
         console.verdict_line(result.registered.version, result.verdict),
     )
 

@@ -24,7 +24,7 @@ from serving.registry import MODEL_NAME
 from serving.scheduling import policies
 from training.backtest import Contender, PlayedWeek, Setting, best_horizon, contested_indices, played_weeks
 from training.baselines import BASELINES, Estimator
-from training.datasets.complete_journey import CompleteJourney, week_start
+from training.datasets.complete_journey import WEEKS, CompleteJourney, week_start
 from training.estimators import Recipe, ValueModel
 from training.incremental import incremental
 from training.intervals import value_intervals
@@ -45,8 +45,14 @@ TUNING_WEEKS = 8
 
 
 def held_out_weeks(journey: CompleteJourney) -> list[int]:
-    """The weeks of `TEST_WEEKS` in which the worth of every campaign is known."""
-    return [week for week in journey.known_weeks() if week in TEST_WEEKS]
+    """The weeks of `TEST_WEEKS`, and those that a log adds after the year, in which all campaigns' worth is known."""
+    return [week for week in journey.known_weeks() if week in TEST_WEEKS or week > WEEKS[-1]]
+
+
+def learnable_until(journey: CompleteJourney) -> datetime:
+    """When the last of what there is to learn from is over: the data's whole weeks, or a log after them."""
+    year = week_start(TEST_WEEKS.stop)
+    return year if journey.logged_until is None else max(year, journey.logged_until)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from serving.errors.models import (
     NoChampion,
     NothingToRestore,
     RegistryUnreachable,
+    TooFewWeeks,
 )
 from serving.errors.services import Refused, ServiceEnded, ServiceUnreachable
 
@@ -38,5 +39,6 @@ __all__ = [
     "ServiceUnreachable",
     "SettingInvalid",
     "StaleLease",
+    "TooFewWeeks",
     "problem",
 ]

@@ -45,10 +45,10 @@ class HourlyValue:
         campaigns = history.campaigns
         ids = pd.Index(campaigns.campaign_id)
         starts, ends = hours_of(accrues_from(campaigns)), hours_of(window_ends(campaigns))
-        revenue = history.kpis[history.kpis.metric == Metric.REVENUE]
+        revenue = history.kpis[(history.kpis.metric == Metric.REVENUE) & history.kpis.campaign_id.isin(ids)]
         row = ids.get_indexer(pd.Index(revenue.campaign_id))
         at = hours_of(revenue["at"])
-        inside = (row >= 0) & (at >= starts[row]) & (at < ends[row])
+        inside = (at >= starts[row]) & (at < ends[row])
         row, at = row[inside], at[inside]
         columns = int(np.ceil((ends - starts).max(initial=0.0))) + 1
         earned = np.zeros((len(ids), columns))
@@ -75,6 +75,33 @@ class HourlyValue:
         shape = np.divide(earned, total, out=np.minimum(passed, 1.0), where=total > 0)
         return replace(
             self, cumulative=self.cumulative - baseline[:, None] * shape[codes], label=ValueLabel.INCREMENTAL
+        )
+
+    def in_time(self, live_h: Floats, share: Floats) -> Self:
+        """With what late launches forfeited: as much an hour from the start on as labels take them to be worth.
+
+        Parameters
+        ----------
+        live_h : when each went live, hours since the epoch.
+        share : of its value that was left then, above 0.
+        """
+        missing = self.total * (1 - share) / share
+        late_h = np.maximum(live_h - self.starts_h, 0.0)[:, None]
+        hour = np.arange(self.cumulative.shape[1])
+        passed = np.divide(hour, late_h, out=np.ones_like(self.cumulative), where=late_h > 0)
+        return replace(self, cumulative=self.cumulative + missing[:, None] * np.minimum(passed, 1.0))
+
+    def joined(self, other: Self) -> Self:
+        """These campaigns and others, none of them in both."""
+        columns = max(self.cumulative.shape[1], other.cumulative.shape[1])
+        # A window that is over goes on with what it came to.
+        rows = [np.pad(e.cumulative, ((0, 0), (0, columns - e.cumulative.shape[1])), "edge") for e in (self, other)]
+        return replace(
+            self,
+            campaign_ids=self.campaign_ids.append(other.campaign_ids),
+            starts_h=np.concatenate([self.starts_h, other.starts_h]),
+            ends_h=np.concatenate([self.ends_h, other.ends_h]),
+            cumulative=np.concatenate(rows),
         )
 
     @property
