@@ -90,8 +90,10 @@ class Standing:
     estimate : None until a model was asked.
     estimated_at : None also when facts changed since, so that it is asked again.
     blocked_by : predecessors that are not done, with their state; None for one never submitted.
-    retry_at : when the first of the tasks that back off may run again; None if none does.
-    worked_at : when its latest task ended.
+    backing_off, retry_at : queued tasks that may not run yet, and when the first of them may; as of the reading.
+    begun_at : when it first got a slot.
+    ready_since : when it last became ready; None while it never was.
+    worked_at : when it last held a slot that it gave back, whatever became of the task.
     """
 
     campaign: Campaign
@@ -109,6 +111,8 @@ class Standing:
     progress: Progress = Progress()
     backing_off: int = 0
     retry_at: datetime | None = None
+    begun_at: datetime | None = None
+    ready_since: datetime | None = None
     worked_at: datetime | None = None
     launched_at: datetime | None = None
     blocked_by: tuple[tuple[str, State | None], ...] = ()
@@ -117,6 +121,31 @@ class Standing:
     def campaign_id(self) -> str:
         """The campaign's id."""
         return self.campaign.campaign_id
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Standings as one reading found them, and the highest mark there was by then."""
+
+    standings: list[Standing]
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was taken in and is not over: live campaigns, and the tasks of theirs that are neither done nor dead."""
+
+    campaigns: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Up to so many tasks of a campaign; with `one_chunk`, each lease is given back at its first checkpoint."""
+
+    campaign_id: str
+    tasks: int
+    one_chunk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +160,7 @@ class Lease:
     checkpoint, units_done, chunk : where the work goes on; the state last stored, units and checkpoints so far.
     attempts : failed attempts at this chunk.
     enqueued_at, chunk_from : when the task last joined the queue, and when this chunk began.
+    one_chunk : its holder stops at the first checkpoint, so that a limit can be looked at before every chunk.
     """
 
     lease_id: str
@@ -144,20 +174,50 @@ class Lease:
     enqueued_at: datetime
     chunk_from: datetime
     until: datetime
+    one_chunk: bool = False
 
     def advanced(self, checkpoint: Any, units_done: float, at: datetime, until: datetime) -> Lease:
         """The lease after a chunk: progress never goes back, nor past the task's units.
+
+        The same checkpoint once more is no progress, so failed attempts count on: a handler that fails right after
+        repeating itself would else be tried for ever.
 
         Raises
         ------
         TypeError
             When JSON cannot hold the checkpoint.
         """
-        checkpoint = json.loads(json.dumps(checkpoint))
+        checkpoint = storable(checkpoint)
         done = min(max(units_done, self.units_done), self.task.units)
+        progress = done > self.units_done or checkpoint != self.checkpoint
         return replace(
-            self, checkpoint=checkpoint, units_done=done, chunk=self.chunk + 1, attempts=0, chunk_from=at, until=until
+            self,
+            checkpoint=checkpoint,
+            units_done=done,
+            chunk=self.chunk + 1,
+            attempts=0 if progress else self.attempts,
+            chunk_from=at,
+            until=until,
         )
+
+
+def storable(state: Any) -> Any:
+    """A checkpoint's state as JSON will give it back.
+
+    Raises
+    ------
+    TypeError
+        When JSON cannot hold it.
+    """
+    return json.loads(json.dumps(state))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The task reached a checkpoint and goes on; `units_done` are those of the task, over all its chunks."""
+
+    state: Any
+    units_done: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +237,14 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed: again at `retry_at`, or never (a dead letter) when that is None."""
+    """The attempt failed: again at `retry_at`, or never (a dead letter) when that is None.
+
+    `counts` towards the attempts; not so when the handler was merely told to come back later.
+    """
 
     error: str
     retry_at: datetime | None
+    counts: bool = True
 
 
 Outcome = Completed | Released | Failed

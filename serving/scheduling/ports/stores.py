@@ -1,20 +1,30 @@
-"""What the scheduler needs from the outside: where work is kept, what runs it, and what knows its worth.
+"""Where work is kept: campaigns, leases on their tasks, and what happened.
 
-Stores and executors implement these protocols elsewhere; one test suite holds every one of them to the promises
-written here. Every time is an argument, taken from the one injected clock. Each call of a store is one transaction:
-done entirely or not at all, durable when it returns, and seen so by others.
+Each call of a store is one transaction: done entirely or not at all, durable when it returns, and seen so by others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from features.records import Campaign, Kpi, Signal, Task
 from serving.scheduling.states import Event
-from serving.scheduling.work import DeadLetter, Decision, Forecast, Lease, Move, Outcome, Standing
+from serving.scheduling.work import (
+    Backlog,
+    DeadLetter,
+    Decision,
+    Forecast,
+    Lease,
+    Move,
+    Outcome,
+    Reached,
+    Seen,
+    Standing,
+    Want,
+)
 
 LogTable = Literal["decisions", "kpis", "signals", "runs"]
 
@@ -73,12 +83,38 @@ class Intake(Protocol):
         """
         ...
 
+    def redrive(self, campaign_id: str, task_ids: Collection[str] | None, at: datetime) -> int:
+        """Put dead letters back in the queue at their checkpoints, all of them for None; return how many.
+
+        Their attempts count from 0 again, and a campaign that had failed waits again.
+
+        Raises
+        ------
+        IllegalTransition
+            When the campaign has ended otherwise than by failing.
+        BadInput
+            When a task of these is no dead letter of the campaign.
+        """
+        ...
+
+    def backlog(self) -> Backlog:
+        """How much is there that is not over; at a cost that does not grow with the tasks."""
+        ...
+
 
 class Standings(Protocol):
-    """What the scheduler reads and writes about campaigns."""
+    """What the scheduler reads and writes about campaigns.
 
-    def live(self, at: datetime) -> list[Standing]:
+    Every change of a campaign or its tasks, by whomever, gives it a mark above all marks before; so does a change of
+    what it follows. Keeping estimates alone gives none: who keeps them knows them.
+    """
+
+    def live(self, at: datetime) -> Seen:
         """Every campaign that may still lead to work, oldest submission first."""
+        ...
+
+    def changed(self, since: int, at: datetime, also: Collection[str] = ()) -> Seen:
+        """Campaigns with a mark above `since`, in whatever state they are now, and those named in `also`."""
         ...
 
     def standing(self, campaign_id: str, at: datetime) -> Standing:
@@ -97,10 +133,11 @@ class Standings(Protocol):
         """Keep estimates and scores of the campaigns asked about, in order, unless their facts changed meanwhile."""
         ...
 
-    def move(self, moves: Iterable[Move]) -> int:
+    def move(self, moves: Iterable[Move], at: datetime) -> int:
         """Carry out changes of state and return how many took place.
 
         One whose state differs by now is skipped, and so is an end (finish, fail) while work is queued or leased.
+        A campaign that becomes ready is so since `at`.
         """
         ...
 
@@ -108,30 +145,31 @@ class Standings(Protocol):
 class WorkQueue(Protocol):
     """Leases on tasks: handed out at least once, and never to two holders whose reports would both be taken.
 
-    A lease is stale once its task was settled, recovered or leased again. Methods that report on a lease raise
-    `StaleLease` then and change nothing.
+    A lease is stale once its task was settled, recovered or leased again.
     """
 
-    def claim(self, campaign_ids: Sequence[str], slots: int, owner: str, at: datetime, until: datetime) -> list[Lease]:
-        """Lease up to `slots` tasks, going down the campaigns in order, each campaign's oldest tasks first.
+    def claim(self, wanted: Sequence[Want], owner: str, at: datetime, until: datetime) -> list[Lease]:
+        """Lease tasks, each campaign's oldest first, at most as many of each as wanted, in the order wanted.
 
         Passed over: campaigns that are neither ready nor running by now, tasks that back off or follow undone ones.
-        A campaign whose task is leased is running.
+        A campaign whose task is leased is running, and has begun if it had not before.
         """
         ...
 
-    def checkpoint(self, lease: Lease, state: Any, units_done: float, at: datetime, until: datetime) -> Lease:
-        """Log the chunk just done, keep where the work goes on, and return the lease from there, held `until`.
+    def report(
+        self, reports: Sequence[tuple[Lease, Reached | Outcome]], at: datetime, until: datetime
+    ) -> list[Lease | None]:
+        """Keep what became of leases, all in one transaction; for each the lease as it is then, None if it was stale.
+
+        At a checkpoint the chunk is logged, and the lease goes on from there, held `until`. An outcome ends it: the
+        task is done, goes back to the queue at its checkpoint, or failed (for now or for good). A stale lease changes
+        nothing.
 
         Raises
         ------
         TypeError
-            When JSON cannot hold the state.
+            When JSON cannot hold a checkpoint's state (see `work.storable`); nothing is kept then.
         """
-        ...
-
-    def settle(self, lease: Lease, outcome: Outcome, at: datetime) -> None:
-        """End a lease: the task is done, goes back to the queue at its checkpoint, or failed (for now or for good)."""
         ...
 
     def extend(self, leases: Sequence[Lease], until: datetime) -> list[Lease]:
@@ -154,8 +192,8 @@ class Log(Protocol):
         """Add decisions."""
         ...
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, and return how many; a result that is there in every field is not added again."""
         ...
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
@@ -168,6 +206,10 @@ class Log(Protocol):
 
     def launched(self, at: datetime) -> list[Standing]:
         """Every campaign that is done, oldest submission first."""
+        ...
+
+    def begun(self, since: datetime, at: datetime) -> list[Standing]:
+        """Every campaign that got its first slot after a moment, whatever its state, in that order."""
         ...
 
 
@@ -186,53 +228,9 @@ class Notes(Protocol):
 class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
     """One place that keeps it all."""
 
+    def at_once(self) -> AbstractContextManager[None]:
+        """Within it, calls of this thread become durable and seen together, when it ends.
 
-@dataclass(frozen=True)
-class Running:
-    """A task on a slot since a moment; `yielding` once it was asked to give way."""
-
-    lease: Lease
-    since: datetime
-    yielding: bool
-
-
-class Executor(Protocol):
-    """Carries out leases on its slots and settles them; decides nothing. Wakes the scheduler when it did."""
-
-    @property
-    def slots(self) -> int:
-        """How many tasks it can run at once."""
-        ...
-
-    def running(self) -> list[Running]:
-        """The tasks on its slots now."""
-        ...
-
-    def start(self, lease: Lease) -> None:
-        """Begin or resume a leased task on a free slot. Starting the same lease twice is starting it once."""
-        ...
-
-    def give_way(self, lease_id: str, *, preempted: bool) -> None:
-        """Ask it to stop at its next checkpoint, `preempted` by a more pressing one or for another reason.
-
-        Safe to repeat, and for leases already over.
-        """
-        ...
-
-    async def stop(self, grace_s: float) -> None:
-        """Ask all to give way, and return once every lease is settled.
-
-        What reached no checkpoint within `grace_s` seconds of the wall clock is cut off, and goes on from its last.
-        """
-        ...
-
-
-class Predictor(Protocol):
-    """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
-
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
-        """One estimate a campaign, in the order asked; also for none, for the scale alone.
-
-        Never raises for want of a model: the matrix answers then, labelled and with the reason.
+        If it raises, each of them may have been done or not.
         """
         ...
