@@ -205,7 +205,7 @@ def predict(
     from serving.client import PriorityClient
     from serving.files import campaign_of, submissions_of
     from serving.settings import Settings
-    from serving.terminal import document, predictions_table, show
+    from serving.terminal import because, console, document, predictions_table, show
 
     campaigns = [campaign_of(each) for each in submissions_of(file)]
     moment = None if at is None else moment_of(at)
@@ -216,6 +216,8 @@ def predict(
 
     answers = asyncio.run(ask())
     show(document(answers) if as_json else predictions_table(answers))
+    if isinstance(answers, Explanations) and not as_json:
+        show(because(answers, console().width))
 
 
 def run() -> None:

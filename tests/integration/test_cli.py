@@ -165,7 +165,8 @@ def test_predictions_are_shown_with_and_without_reasons(settings) -> None:
     ("arguments", "sent", "code", "says"),
     [
         (["why", "nobody"], "", 4, "no campaign 'nobody' was submitted"),
-        (["submit", "-"], "{", 3, "must be JSON"),
+        (["submit", "-"], "{", 3, "FILE is '-': must be JSON"),
+        (["submit", "-"], " \n", 3, "FILE is '-': must hold campaigns as JSON, and is empty"),
         (["submit", "-"], '{"campaign_id": "x"}', 3, "account is None: is required"),
         (["submit", "-"], '{"campaign_id": "x"}\n{"campaign_id": 3}\n', 3, "- line 2: campaign_id is 3"),
         (["submit", "nowhere.json"], "", 3, "FILE is 'nowhere.json': must be a file that can be read"),
