@@ -79,6 +79,12 @@ class Curves:
         chosen = np.asarray(where)
         return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMNS})
 
+    def followed_by(self, others: Self) -> Self:
+        """These curves, then the others; in the market of these."""
+        return replace(
+            self, **{name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _COLUMNS}
+        )
+
     def __len__(self) -> int:
         return len(self.value)
 

@@ -1,0 +1,166 @@
+"""The shop floor of one play: who holds slots, until when, who waits, and what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from math import ceil, inf
+
+import numpy as np
+import numpy.typing as npt
+
+from features.curves import Floats
+from serving.scheduling.columns import Columns
+from serving.scheduling.policies import Order
+from serving.scheduling.preemption import Preemption
+from serving.scheduling.rank import rank
+
+HAIR = 1e-9
+"""Rounding of sums of chunks, as a share of the work."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened, one entry a campaign.
+
+    Attributes
+    ----------
+    started_h, finished_h : hours since the epoch of first start and of completion; infinite where it never came to it.
+    busy_h : slot-hours it held.
+    preemptions : how often it gave way.
+    """
+
+    started_h: Floats
+    finished_h: Floats
+    busy_h: Floats
+    preemptions: npt.NDArray[np.int64]
+
+
+class Floor:
+    """The shop floor of one play: who holds slots, until when, who waits, and what is done."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        actual_h: Floats,
+        *,
+        workers: int,
+        order: Order,
+        start_h: float,
+        preemption: Preemption | None,
+        expire: bool,
+        preempted: Sequence[int],
+    ) -> None:
+        n = len(columns)
+        self.order, self.preemption, self.expire = order, preemption, expire
+        self.now, self.free = start_h, workers
+        self.checkpoints_left = inf
+        self.remaining = columns.remaining_h.copy()
+        self.columns = replace(columns, remaining_h=self.remaining)  # sees each progress noted there
+        self.predicted_over_actual = (columns.remaining_h / actual_h).tolist()
+        # A checkpoint comes after a fixed part of the work, however long that really takes.
+        parts = np.maximum(columns.remaining_h / columns.chunk_h, 1.0)
+        self.chunk, self.left = (actual_h / parts).tolist(), actual_h.tolist()
+        self.slots = columns.slots.astype(int).tolist()
+        ready = np.maximum(columns.ready_h, start_h)
+        self.arrivals = [(float(ready[i]), int(i)) for i in np.argsort(-ready, kind="stable")]  # the next one last
+        self.waiting = np.zeros(n, dtype=bool)
+        self.stops: list[tuple[float, int, float]] = []  # when, who, slot-hours done in between
+        self.held, self.since = [0] * n, [0.0] * n
+        self.started, self.finished = [inf] * n, [inf] * n
+        self.busy, self.preempted = [0.0] * n, list(preempted)
+
+    def run(self, running: Mapping[int, int], since_h: Mapping[int, float], until_h: float) -> None:
+        """Play until nothing is left to come before a moment."""
+        for i, slots in running.items():
+            self._seat(i, slots, since_h.get(i, self.now))
+        while True:
+            at_checkpoint = self._stop()
+            self._arrive()
+            self._fill()
+            for i in at_checkpoint:
+                self._go_on_or_give_way(i)
+            upcoming = self._next()
+            if upcoming == inf or upcoming > until_h:
+                return
+            self.now = upcoming
+
+    def played(self) -> Played:
+        """What happened so far."""
+        preemptions = np.array(self.preempted, dtype=np.int64)
+        return Played(np.array(self.started), np.array(self.finished), np.array(self.busy), preemptions)
+
+    def _next(self) -> float:
+        """When something happens next; infinite for never."""
+        return min(self.stops[0][0] if self.stops else inf, self.arrivals[-1][0] if self.arrivals else inf)
+
+    def _stop(self) -> list[int]:
+        """Note the progress made by now; those done leave, and those at a checkpoint are returned."""
+        at_checkpoint = []
+        while self.stops and self.stops[0][0] <= self.now:
+            _, i, done = heappop(self.stops)
+            self.left[i] -= done
+            self.busy[i] += done
+            self.remaining[i] = self.left[i] * self.predicted_over_actual[i]
+            if self.left[i] > 0:
+                at_checkpoint.append(i)
+            else:
+                self.finished[i] = self.now
+                self._leave(i)
+        return at_checkpoint
+
+    def _arrive(self) -> None:
+        while self.arrivals and self.arrivals[-1][0] <= self.now:
+            i = self.arrivals.pop()[1]
+            self.waiting[i] = self.started[i] == inf
+
+    def _ready(self) -> npt.NDArray[np.intp]:
+        ready = self.waiting & (self.columns.curves.ends_h > self.now) if self.expire else self.waiting
+        return np.flatnonzero(ready)
+
+    def _fill(self) -> None:
+        """Give the free slots to the first in rank; one ranking serves all that are free at this moment."""
+        if not self.free:
+            return
+        ready = self._ready()
+        if not len(ready):
+            return
+        for i in ready[rank(self.columns.take(ready), self.now, self.order)].tolist():
+            self._seat(i, min(self.slots[i], self.free))
+            if not self.free:
+                return
+
+    def _go_on_or_give_way(self, i: int) -> None:
+        rule = self.preemption
+        self.checkpoints_left -= 1
+        if rule is not None and rule.disturbs(self.now - self.since[i], self.preempted[i]):
+            challenger = rule.challenger(self.columns, i, self._ready(), self.now, self.order)
+            if challenger is not None:
+                self._leave(i)
+                self.waiting[i] = True
+                self.preempted[i] += 1
+                self._seat(challenger, min(self.slots[challenger], self.free))
+                self._fill()
+                return
+        self._work(i)
+
+    def _seat(self, i: int, slots: int, since_h: float | None = None) -> None:
+        self.free -= slots
+        self.held[i], self.since[i], self.waiting[i] = slots, self.now if since_h is None else since_h, False
+        self.started[i] = min(self.started[i], self.now)
+        self._work(i)
+
+    def _leave(self, i: int) -> None:
+        self.free += self.held[i]
+        self.held[i] = 0
+
+    def _work(self, i: int) -> None:
+        """Work on to the end, or to the first checkpoint at which it could be disturbed."""
+        done, rule = self.left[i], self.preemption
+        if rule is not None and self.preempted[i] < rule.budget and self.checkpoints_left > 0:
+            undisturbed = (self.since[i] + rule.min_run_h - self.now) * self.held[i]
+            chunks = max(1, ceil(undisturbed / self.chunk[i] - HAIR))
+            if chunks * self.chunk[i] < done * (1 - HAIR):
+                done = chunks * self.chunk[i]
+        heappush(self.stops, (self.now + done / self.held[i], i, done))

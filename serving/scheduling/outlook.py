@@ -1,0 +1,151 @@
+"""When campaigns will start and finish, with what certainty: the policy played forward many times.
+
+Each play draws anew how long work takes and what else comes meanwhile, and is otherwise what the scheduler would do.
+Pure: the same facts, moment and chance give the same outlook.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from features.curves import Floats, Indices
+from serving.scheduling import spans
+from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.columns import Columns
+from serving.scheduling.play import play
+from serving.scheduling.policies import Order
+from serving.scheduling.preemption import Preemption
+
+_SAMPLES = (39, 29, 19, 9)
+"""Plays of one outlook: with these, and no other so few, p50 and p90 are each exactly one of the plays."""
+_MOST_ROWS = 60_000
+"""Campaigns that all plays of one outlook may have between them: some 0.3 s; the fewer plays the more are queued."""
+_MOST_COMING = 2_000
+"""Campaigns that may come in one play: it looks no further ahead than until so many are expected."""
+_FARTHEST = 8.0
+"""How far ahead is looked, in the hours that all known work would take."""
+_RANKINGS = 8
+"""Rankings over the hours that all known work would take; each is relied on until the next."""
+_LEAST_GOOD_H = 1 / 60
+
+
+@dataclass(frozen=True)
+class Outset:
+    """How things stand when a play begins; one entry a campaign.
+
+    Attributes
+    ----------
+    columns : as of the moment; `released_h` is infinite for those nobody can tell when they may run.
+    spread : of the logarithm of the work of each.
+    running : tasks that hold slots.
+    since_h : since when; hours since the epoch, only looked at where something runs.
+    spent_h : slot-hours worked so far; NaN where that is not known.
+    preempted : how often each gave way.
+    """
+
+    columns: Columns
+    spread: Floats
+    running: npt.NDArray[np.int64]
+    since_h: Floats
+    spent_h: Floats
+    preempted: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """When each campaign may start and finish: quantiles over the plays; one entry a campaign.
+
+    Infinite where it did not come to it within what was looked at, in so many of the plays: further ahead than can be
+    told, or never.
+
+    Attributes
+    ----------
+    start_p50_h, start_p90_h, finish_p50_h, finish_p90_h : hours since the epoch; p90 is past in one of ten cases.
+    in_time : probability of being done by `launch_by`; NaN for those without.
+    until_h : how far was looked.
+    """
+
+    start_p50_h: Floats
+    start_p90_h: Floats
+    finish_p50_h: Floats
+    finish_p90_h: Floats
+    in_time: Floats
+    until_h: float
+
+
+def outlook(
+    outset: Outset,
+    workers: int,
+    order: Order,
+    preemption: Preemption | None,
+    arrivals: Arrivals,
+    moment_h: float,
+    chance: np.random.Generator,
+) -> Outlook:
+    """Play forward from a moment.
+
+    Parameters
+    ----------
+    moment_h : hours since the epoch.
+    chance : decides all that is drawn.
+    """
+    columns, n = outset.columns, len(outset.columns)
+    known_h = float(columns.needed_h.sum()) / workers
+    until_h = moment_h + _ahead_h(columns, known_h, arrivals, moment_h)
+    samples = _samples(n + arrivals.per_h * (until_h - moment_h))
+    left = spans.left_h(
+        chance,
+        samples,
+        work_h=columns.work_h,
+        remaining_h=columns.remaining_h,
+        chunk_h=columns.chunk_h,
+        spread=outset.spread,
+        spent_h=outset.spent_h,
+        running=outset.running > 0,
+    )
+    held = {int(i): int(outset.running[i]) for i in np.flatnonzero(outset.running)}
+    since = {i: float(outset.since_h[i]) for i in held}
+    started, finished = np.empty((2, samples, n))
+    for sample in range(samples):
+        coming, spread = arrivals.drawn(chance, moment_h, until_h)
+        work = coming.work_h * np.exp(spread * chance.standard_normal(len(coming)))
+        played = play(
+            columns.followed_by(coming),
+            np.concatenate([left[sample], work]),
+            max(workers, sum(held.values())),
+            order,
+            moment_h,
+            preemption=preemption,
+            running=held,
+            since_h=since,
+            preempted=[*outset.preempted.tolist(), *[0] * len(coming)],
+            ranking_good_for_h=max(known_h / _RANKINGS, _LEAST_GOOD_H),
+            until_h=until_h,
+            awaited=n,
+        )
+        started[sample], finished[sample] = played.started_h[:n], played.finished_h[:n]
+    due = columns.curves.due_h
+    in_time = np.where(np.isfinite(due), (finished <= due).mean(axis=0), np.nan)
+    return Outlook(*_quantiles(started), *_quantiles(finished), in_time, until_h)
+
+
+def _ahead_h(columns: Columns, known_h: float, arrivals: Arrivals, moment_h: float) -> float:
+    """How many hours ahead to look: well past all that is known, but for more arrivals than can be played."""
+    ready_h = columns.ready_h[np.isfinite(columns.ready_h)]
+    released_h = max(float(ready_h.max(initial=moment_h)) - moment_h, 0.0)
+    return min(released_h + _FARTHEST * known_h, _MOST_COMING / max(arrivals.per_h, 1e-9))
+
+
+def _samples(rows: float) -> int:
+    return next((samples for samples in _SAMPLES if samples * rows <= _MOST_ROWS), _SAMPLES[-1])
+
+
+def _quantiles(moments: Floats) -> tuple[Floats, Floats]:
+    """p50 and p90 of plays that are all as likely as what will really happen, which is then one more among them."""
+    rising = np.sort(moments, axis=0)
+    n = len(moments) + 1
+    return rising[ceil(0.5 * n) - 1], rising[ceil(0.9 * n) - 1]
