@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from features.curves import Floats, Indices
+from features.curves import Floats
 from serving.scheduling import spans
 from serving.scheduling.arrivals import Arrivals
 from serving.scheduling.columns import Columns

@@ -11,7 +11,6 @@ import numpy as np
 from serving.scheduling.floor import HAIR, Floor
 from serving.scheduling.rank import in_line, pressure
 
-
 _GROWS = 0.3
 """What is further off may be less exact: a ranking is relied on for this share of the hours played so far at least."""
 

@@ -19,7 +19,8 @@ _CERTAIN = 1 - 1e-9
 def spread(p50_h: npt.ArrayLike, p90_h: npt.ArrayLike) -> Floats:
     """Standard deviation of the logarithm of work whose median and 90th percentile were predicted."""
     ratio = np.asarray(p90_h, dtype=float) / np.asarray(p50_h, dtype=float)
-    return np.clip(np.log(np.maximum(ratio, 1.0)) / _Z90, _LEAST_SPREAD, _MOST_SPREAD)
+    deviation: Floats = np.clip(np.log(np.maximum(ratio, 1.0)) / _Z90, _LEAST_SPREAD, _MOST_SPREAD)
+    return deviation
 
 
 def left_h(

@@ -126,7 +126,8 @@ def test_what_has_lasted_long_without_a_checkpoint_is_a_long_one() -> None:
 def test_the_pace_so_far_goes_on() -> None:
     assert left(3.0, remaining_h=3.0, chunk_h=1.0, running=False) == pytest.approx(np.full(20_000, 9.0))
     running = left(3.0, remaining_h=3.0, chunk_h=1.0)
-    assert running.min() >= 3 and running.max() <= 9
+    assert running.min() >= 3
+    assert running.max() <= 9
 
 
 def test_work_that_lasts_beyond_belief_still_ends() -> None:
