@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,9 +28,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from features.records import NonNegative, Positive
+from features.records import NonNegative, Positive, Share
+from serving.api.admission import Bounds
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
+from serving.scheduling.rules import Cap, Limit, LimitKey, Reserve, Rules, Shares
 
 PREFIX, FILE = "PRECEDENCE_", "precedence.toml"
 
@@ -44,6 +47,11 @@ def _pairs(given: Any) -> Any:
     if not all(separator for _, separator, _ in pairs):
         raise ValueError("handlers must be written name=module:function, separated by commas")
     return {name.strip(): path.strip() for name, _, path in pairs}
+
+
+def _items(given: Any) -> Any:
+    """A list as an environment variable spells it: separated by commas."""
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -64,18 +72,50 @@ class Settings(BaseSettings):
     scheduler_port: Port = Field(3001, description="port of the queue API")
     priority_url: str = Field("", description="where the scheduler finds the prediction API; default: this host")
     priority_workers: PositiveInt = Field(1, description="processes answering the prediction API")
-    workers: PositiveInt = Field(4, description="slots: tasks run at once")
-    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
-        default_factory=dict, description="Python handlers: name=module:function, separated by commas (a table in TOML)"
+    workers: PositiveInt = Field(4, description="slots: tasks run at once, at most")
+    workers_least: PositiveInt | None = Field(
+        None, description="slots kept while there is little work; default: as many as workers"
     )
+    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
+        default_factory=dict,
+        description="name=module:function, name=process+module:function or name=URL, separated by commas (or a table)",
+    )
+    http_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)] = Field(
+        default_factory=tuple,
+        description="where tasks may have work posted to: origins, host names, and networks for addresses that are not"
+        " public, separated by commas; default: nowhere",
+    )
+    http_timeout_s: Positive = Field(30.0, description="wall-clock seconds that the answer to a chunk may take")
     lease_s: Positive = Field(60.0, description="wall-clock seconds a worker may hold a task without a sign of life")
     refresh_s: Positive = Field(900.0, description="wall-clock seconds after which a waiting campaign is scored anew")
     attempts: PositiveInt = Field(5, description="tries of one chunk before its task is given up as a dead letter")
+    most_queued_tasks: PositiveInt = Field(2_000_000, description="queued tasks beyond which no more are taken in")
+    most_live_campaigns: PositiveInt = Field(50_000, description="live campaigns beyond which no more are taken in")
+    submissions_per_min: Positive | None = Field(
+        None, description="new campaigns one account may submit in a wall-clock minute; default: any number"
+    )
     preemption_factor: Annotated[float, Field(ge=1)] = Field(
         1.5, description="how many times the runner's index a challenger needs to take its slot"
     )
     preemption_min_run_s: NonNegative = Field(900.0, description="how long a task runs before it may be preempted")
     preemption_budget: NonNegativeInt = Field(3, description="how often one campaign may be preempted")
+    reserve_share: Share = Field(0.05, description="share of the slots for campaigns that waited past max_wait_s, 0-1")
+    max_wait_s: Positive = Field(172_800.0, description="how long a campaign may wait before the reserve serves it")
+    fair_share: Share = Field(
+        0.5, description="share of the slots guaranteed to accounts that contend, in equal parts; the rest goes by rank"
+    )
+    account_shares: dict[str, Share] = Field(
+        default_factory=dict, description="guaranteed shares of single accounts, part of fair_share (a table, or JSON)"
+    )
+    limits: dict[LimitKey, Limit] = Field(
+        default_factory=dict,
+        description="rate_per_s (units), burst and concurrency by key (a table, or JSON); keys are account:, channel:,"
+        " kind: and tag: with a name",
+    )
+    frequency_cap: PositiveInt | None = Field(
+        None, description="most campaigns that may begin to address one target within frequency_window_s; default: any"
+    )
+    frequency_window_s: Positive = Field(86_400.0, description="window of the frequency cap")
     latency_emphasis: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         description="hurries the most valuable campaigns at some cost in value: orders by index x p^this, 0-1",
@@ -128,6 +168,31 @@ class Settings(BaseSettings):
             "home": home,
         }
 
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if (total := sum(self.account_shares.values())) > self.fair_share:
+            raise ValueError(f"account_shares add up to {total:g}, more than fair_share, which is {self.fair_share:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if self.workers_least is not None and self.workers_least > self.workers:
+            raise ValueError(f"workers_least must be at most workers, which is {self.workers}")
+        return self
+
+    def rules(self) -> Rules:
+        """What binds campaigns beside their worth."""
+        return Rules(
+            Reserve(self.reserve_share, self.max_wait_s / 3600),
+            Shares(self.fair_share, self.account_shares),
+            self.limits,
+            None if self.frequency_cap is None else Cap(self.frequency_cap, self.frequency_window_s / 3600),
+        )
+
+    def bounds(self) -> Bounds:
+        """What is taken in at most."""
+        return Bounds(self.most_queued_tasks, self.most_live_campaigns, self.submissions_per_min)
+
     @classmethod
     def read(cls, **overrides: Any) -> Self:
         """Settings of this process; `overrides` that are not None come from its command line.
@@ -152,7 +217,12 @@ class Settings(BaseSettings):
         """The same settings as environment variables, for a process started by this one."""
         given = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         handlers = given.pop("handlers", {})
-        variables = {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
+        variables = {
+            f"{PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in given.items()
+        }
+        if self.http_allow:
+            variables[f"{PREFIX}HTTP_ALLOW"] = ",".join(self.http_allow)
         if handlers:
             variables[f"{PREFIX}HANDLERS"] = ",".join(f"{name}={path}" for name, path in handlers.items())
         return variables

@@ -10,12 +10,14 @@ from dataclasses import replace
 from random import Random
 
 from features.matrix import Matrix, MatrixInvalid
+from serving.api.admission import Admission
 from serving.api.desk import Desk
 from serving.client import PriorityClient
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import PrecedenceError, SettingInvalid
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
+from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
 from serving.model import MatrixModel, Model
@@ -71,14 +73,24 @@ def clock(settings: Settings, store: SqlStore) -> Clock:
 
 
 def handlers(settings: Settings) -> Handlers:
-    """The handlers of the settings, beside the simulated one.
+    """The handlers of the settings, beside those built in: `simulate` and `http`.
 
     Raises
     ------
     SettingInvalid
-        When one cannot be imported.
+        When one leads nowhere, or an address allowed is none.
     """
-    return Handlers.loaded(settings.handlers, {"simulate": simulate})
+    try:
+        allowed = Allowed.of(settings.http_allow)
+    except ValueError as error:
+        raise SettingInvalid("http_allow", ",".join(settings.http_allow), str(error)) from error
+    return Handlers.loaded(
+        settings.handlers,
+        {"simulate": simulate},
+        most=settings.workers,
+        allowed=allowed,
+        timeout_s=settings.http_timeout_s,
+    )
 
 
 def make_home(settings: Settings) -> None:
@@ -125,6 +137,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         known,
         time,
         slots=settings.workers,
+        least=settings.workers_least,
         lease_s=lease_s,
         retry=Retry(attempts=settings.attempts),
         chance=Random(),  # noqa: S311 - spreads retries
@@ -145,11 +158,15 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
                 settings.preemption_factor, settings.preemption_min_run_s / 3600, settings.preemption_budget
             ),
             emphasis=settings.latency_emphasis,
+            rules=settings.rules(),
+            pace_s=executor.pace_s,
+            fit=executor.fit,
         )
         loop = asyncio.create_task(tick.run())
         try:
-            yield Desk(store, tick, known, time)
+            yield Desk(store, tick, known, time, Admission(settings.bounds(), store.backlog, settings.clock_scale))
         finally:
             await tick.stop(_GRACE_S)
             await loop
+            await known.close()
             store.close()

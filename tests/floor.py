@@ -13,10 +13,13 @@ from features.records import Task
 from serving.clock import ManualClock
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
-from serving.handlers.python import Handler, Handlers
+from serving.handlers.contract import Handler
+from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
+from serving.scheduling.reasons import Why
+from serving.scheduling.rules import NO_RULES, Rules
 from serving.scheduling.states import State
 from serving.scheduling.tick import Tick
 from serving.scheduling.work import Standing
@@ -30,8 +33,8 @@ def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
     """Run a coroutine as a test."""
 
     @wraps(test)
-    def told(**fixtures: Any) -> None:
-        asyncio.run(test(**fixtures))
+    def told(*case: Any, **fixtures: Any) -> None:
+        asyncio.run(test(*case, **fixtures))
 
     return told
 
@@ -59,10 +62,11 @@ class Floor:
         slots: int = 1,
         start: datetime = NOON,
         dollars: bool = True,
-        handlers: Mapping[str, Handler] | None = None,
+        handlers: Mapping[str, Handler | Steps] | None = None,
         preemption: Preemption | None = None,
         owner: str = "here",
         emphasis: float = 0.0,
+        rules: Rules = NO_RULES,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = ManualClock(start)
@@ -90,6 +94,7 @@ class Floor:
             attempts=retry.attempts,
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
             emphasis=emphasis,
+            rules=rules,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:
@@ -119,13 +124,22 @@ class Floor:
             await let_run()
             await self.step()
 
+    def why(self, campaign_id: str) -> Why | None:
+        """Why a campaign does not run, as of the last step."""
+        entry = self.tick.board.entry(campaign_id)
+        return None if entry is None else entry.why
+
+    def began_h(self, campaign_id: str) -> float | None:
+        """When a campaign first got a slot, hours after noon."""
+        return hours_after_noon(self.standing(campaign_id).begun_at)
+
     def standing(self, campaign_id: str) -> Standing:
         """Where a campaign stands now."""
         return self.store.standing(campaign_id, self.clock.now())
 
     def states(self) -> dict[str, State]:
         """The state of every live campaign."""
-        return {s.campaign_id: s.state for s in self.store.live(self.clock.now())}
+        return {s.campaign_id: s.state for s in self.store.live(self.clock.now()).standings}
 
     def running(self) -> list[str]:
         """The campaigns on the slots."""

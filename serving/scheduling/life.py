@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime
 
 from features.records import OnFailure
+from serving.scheduling.readiness import worthless_from
 from serving.scheduling.reasons import held_by
-from serving.scheduling.states import Event, State, after
+from serving.scheduling.states import LIVE, Event, State, after
 from serving.scheduling.work import Move, Standing
 
 _TO_RUNNING = {
@@ -29,6 +29,8 @@ def moves_of(standings: Iterable[Standing], moment: datetime) -> list[Move]:
     moves = []
     for standing in standings:
         state = standing.state
+        if state not in LIVE:
+            continue
         for event in events_of(standing, moment):
             launched_at = standing.worked_at if event is Event.FINISH else None
             moves.append(Move(campaign_id=standing.campaign_id, before=state, event=event, launched_at=launched_at))
@@ -56,14 +58,8 @@ def events_of(standing: Standing, moment: datetime) -> tuple[Event, ...]:
 
 def _ended_early(standing: Standing, moment: datetime) -> Event | None:
     """What ends a campaign that holds no slot before its work is done."""
-    campaign = standing.campaign
-    if campaign.ends_at is not None and campaign.ends_at <= moment:
+    campaign, gone_at = standing.campaign, worthless_from(standing.campaign)
+    if gone_at is not None and gone_at <= moment:
         return Event.EXPIRE
     never = any(state in _NEVER_DONE for _, state in standing.blocked_by)
     return Event.CANCEL if never and campaign.on_failure is OnFailure.CANCEL else None
-
-
-def moved(standings: Sequence[Standing], moves: Iterable[Move]) -> list[Standing]:
-    """The standings as they are once the moves took place."""
-    states = {move.campaign_id: after(move.before, move.event) for move in moves}
-    return [replace(s, state=states[s.campaign_id]) if s.campaign_id in states else s for s in standings]

@@ -9,8 +9,8 @@ import pytest
 from serving.errors import BadInput, CampaignConflict, CampaignUnknown, IllegalTransition
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Completed, Estimate, Forecast, Move
-from tests.queueing import NOON, a_campaign, a_task, after, claimed, submitted_ready
+from serving.scheduling.work import Backlog, Completed, Estimate, Failed, Forecast, Move, Reached, Want
+from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
 class IntakeContract:
@@ -68,7 +68,7 @@ class IntakeContract:
 
     def test_changed_facts_are_checked_kept_and_estimated_anew(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
-        store.estimated(store.live(NOON), _forecast("sale"), [50.0], NOON)
+        store.estimated(store.live(NOON).standings, _forecast("sale"), [50.0], NOON)
         store.revise("sale", {"urgency": 0.9}, boost=2.0, pinned=True)
         standing = store.standing("sale", NOON)
         assert (standing.campaign.urgency, standing.boost, standing.pinned) == (0.9, 2.0, True)
@@ -117,12 +117,67 @@ class IntakeContract:
         with pytest.raises(IllegalTransition):
             store.apply("sale", Event.PAUSE)
 
+    def test_dead_letters_are_queued_again_at_their_checkpoints(self, store: Store):
+        submitted_ready(store, tasks=3)
+        for at, name in enumerate(("t0", "t1")):
+            lease = reported(store, claimed(store), Reached({"sent": 4}, 4.0))
+            assert lease.task.task_id == name
+            reported(store, lease, Failed("broken", None), after(at))
+        assert store.redrive("sale", ["t1"], after(9)) == 1
+        assert [letter.task_id for letter in store.dead_letters()] == ["t0"]
+        progress = store.standing("sale", after(9)).progress
+        assert (progress.queued, progress.dead, progress.units_done) == (2, 1, 8.0)
+        assert store.redrive("sale", None, after(10)) == 1
+        assert store.dead_letters() == []
+        first, second, _ = store.claim([Want("sale", 9)], "here", after(10), after(70))
+        assert [(e.task.task_id, e.checkpoint, e.units_done, e.attempts) for e in (first, second)] == [
+            ("t0", {"sent": 4}, 4.0, 0),
+            ("t1", {"sent": 4}, 4.0, 0),
+        ]
+        assert (first.enqueued_at, second.enqueued_at) == (after(10), after(9))
+
+    def test_a_failed_campaign_waits_again_when_its_dead_letters_are_queued(self, store: Store):
+        submitted_ready(store)
+        reported(store, claimed(store), Failed("broken", None), after(1))
+        store.move([Move(campaign_id="sale", before=State.RUNNING, event=Event.FAIL)], after(1))
+        assert store.redrive("sale", [], after(2)) == 0
+        assert store.standing("sale", after(2)).state is State.FAILED
+        assert store.redrive("sale", None, after(2)) == 1
+        assert store.standing("sale", after(2)).state is State.WAITING
+        assert store.redrive("sale", None, after(3)) == 0
+
+    def test_only_dead_letters_of_a_campaign_that_is_not_over_can_be_queued_again(self, store: Store):
+        submitted_ready(store, tasks=2)
+        reported(store, claimed(store), Failed("broken", None), after(1))
+        with pytest.raises(BadInput, match=r"task_ids is 't1'.*dead letters of campaign 'sale'"):
+            store.redrive("sale", ["t0", "t1"], after(2))
+        assert [letter.task_id for letter in store.dead_letters()] == ["t0"]
+        store.apply("sale", Event.CANCEL)
+        with pytest.raises(IllegalTransition, match="cancelled cannot redrive"):
+            store.redrive("sale", None, after(3))
+
+    def test_the_backlog_is_what_is_not_over(self, store: Store):
+        assert store.backlog() == Backlog(0, 0)
+        for name in ("a", "b"):
+            submitted_ready(store, name, tasks=3)
+        store.add_tasks("a", [a_task("last", "a", after=("t0",))], NOON)
+        assert store.backlog() == Backlog(2, 7)
+        reported(store, claimed(store, "a"), Completed())
+        reported(store, claimed(store, "a"), Failed("broken", None))
+        reported(store, claimed(store, "a"), Failed("flaky", after(9)))
+        assert store.backlog() == Backlog(2, 5)
+        store.apply("b", Event.CANCEL)
+        assert store.backlog() == Backlog(1, 2)
+        store.redrive("a", None, after(9))
+        assert store.backlog() == Backlog(1, 3)
+
     def test_a_campaign_never_submitted_is_unknown(self, store: Store):
         for asked in (
             lambda: store.standing("sale", NOON),
             lambda: store.add_tasks("sale", [a_task()], NOON),
             lambda: store.revise("sale", {}),
             lambda: store.apply("sale", Event.PAUSE),
+            lambda: store.redrive("sale", None, NOON),
         ):
             with pytest.raises(CampaignUnknown, match="no campaign 'sale'"):
                 asked()
@@ -134,19 +189,22 @@ class StandingsContract:
             submitted_ready(store, name)
         store.apply("a", Event.CANCEL)
         store.apply("c", Event.PAUSE)
-        assert [(s.campaign_id, s.state) for s in store.live(NOON)] == [("b", State.READY), ("c", State.PAUSED)]
+        assert [(s.campaign_id, s.state) for s in store.live(NOON).standings] == [
+            ("b", State.READY),
+            ("c", State.PAUSED),
+        ]
 
     def test_estimates_are_kept_with_their_source(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
-        store.estimated(store.live(NOON), _forecast("sale"), [50.0], after(1))
-        (standing,) = store.live(NOON)
+        store.estimated(store.live(NOON).standings, _forecast("sale"), [50.0], after(1))
+        (standing,) = store.live(NOON).standings
         assert standing.estimate == _forecast("sale").estimates[0]
         assert (standing.model_version, standing.source, standing.score) == ("3", "champion", 50.0)
         assert standing.estimated_at == after(1)
 
     def test_an_estimate_of_facts_that_changed_meanwhile_is_dropped(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
-        asked = store.live(NOON)
+        asked = store.live(NOON).standings
         store.revise("sale", {"urgency": 0.9})
         store.estimated(asked, _forecast("sale"), [50.0], NOON)
         assert store.standing("sale", NOON).estimate is None
@@ -154,17 +212,17 @@ class StandingsContract:
     def test_a_move_from_a_state_it_is_not_in_is_skipped(self, store: Store):
         submitted_ready(store)
         store.apply("sale", Event.PAUSE)
-        assert store.move([Move(campaign_id="sale", before=State.READY, event=Event.BLOCK)]) == 0
+        assert store.move([Move(campaign_id="sale", before=State.READY, event=Event.BLOCK)], NOON) == 0
         assert store.standing("sale", NOON).state is State.PAUSED
 
     def test_a_campaign_does_not_finish_while_work_was_added(self, store: Store):
         submitted_ready(store)
-        store.settle(claimed(store), Completed(), after(5))
+        reported(store, claimed(store), Completed(), after(5))
         finish = Move(campaign_id="sale", before=State.RUNNING, event=Event.FINISH, launched_at=after(5))
         store.add_tasks("sale", [a_task("late")], after(6))
-        assert store.move([finish]) == 0
-        store.settle(claimed(store, at=after(7)), Completed(), after(8))
-        assert store.move([replace(finish, launched_at=after(8))]) == 1
+        assert store.move([finish], after(6)) == 0
+        reported(store, claimed(store, at=after(7)), Completed(), after(8))
+        assert store.move([replace(finish, launched_at=after(8))], after(8)) == 1
         (launched,) = store.launched(NOON)
         assert (launched.state, launched.launched_at, launched.worked_at) == (State.DONE, after(8), after(8))
 
@@ -172,8 +230,8 @@ class StandingsContract:
         submitted_ready(store, "first")
         store.submit(a_campaign(after=("first", "unknown")), [a_task()], NOON)
         assert store.standing("sale", NOON).blocked_by == (("first", State.READY), ("unknown", None))
-        store.settle(claimed(store, "first"), Completed(), NOON)
-        store.move([Move(campaign_id="first", before=State.RUNNING, event=Event.FINISH, launched_at=NOON)])
+        reported(store, claimed(store, "first"), Completed(), NOON)
+        store.move([Move(campaign_id="first", before=State.RUNNING, event=Event.FINISH, launched_at=NOON)], NOON)
         assert store.standing("sale", NOON).blocked_by == (("unknown", None),)
 
 
