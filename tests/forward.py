@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -12,9 +12,12 @@ from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats
 from serving.scheduling import policies
 from serving.scheduling.arrivals import Arrivals
 from serving.scheduling.columns import Columns
+from serving.scheduling.books import Books
 from serving.scheduling.floor import Floor
+from serving.scheduling.lineup import alone
 from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.preemption import Preemption
+from serving.scheduling.rules import NO_RULES
 from tests.queues import NOW
 
 ORDER = policies.index(12.0)
@@ -115,16 +118,15 @@ class Asked(Floor):
         columns = self.world.columns
         whole = Columns(**{**vars(columns), "remaining_h": remaining}).take(at)
         first = max(0, last - self.most_seen)
-        arrivals = Arrivals.seen(
-            columns.take(np.arange(last)),
-            self.world.spread[:last],
-            self.submitted[first - 1] if first else NOW,
-            self.now + 1e-9,
-        )
+        seen = alone(columns.take(np.arange(last)))
+        arrivals = Arrivals.seen(seen, self.world.spread[:last], self.submitted[first - 1] if first else NOW, self.now)
+        held = np.array([self.held[i] for i in rows], dtype=np.int64)
+        lineup = alone(whole)
+        lineup = replace(lineup, open=np.maximum(lineup.open - held, 0), running=held, begun=held > 0)
         outset = Outset(
-            columns=whole,
+            lineup=lineup,
+            books=Books(NO_RULES, self.now),
             spread=self.world.spread[at],
-            running=np.array([self.held[i] for i in rows]),
             since_h=np.array([self.since[i] for i in rows]),
             spent_h=spent[at] if self.knows_pace else np.full(len(rows), np.nan),
             preempted=np.array([self.preempted[i] for i in rows]),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from features.curves import Floats
 from serving.scheduling.columns import Columns
+from serving.scheduling.lineup import Lineup
+from serving.scheduling.rules import Terms
 
 
 @dataclass(frozen=True)
@@ -21,35 +23,59 @@ class Arrivals:
     Attributes
     ----------
     columns : the campaigns as they came, untouched, with all times in hours since their own submission.
-    spread : logarithmic standard deviation of the work each takes; see `durations.spread`.
+    terms : what binds each; nothing that is new comes with the very key of another, so without exclusive ones.
+    chunk_units : units until a checkpoint.
+    spread : logarithmic standard deviation of the work each takes; see `spans.spread`.
     seen_for_h : hours for which it was watched; nothing is expected to come while that is 0.
     """
 
     columns: Columns
+    terms: tuple[Terms, ...]
+    chunk_units: Floats
     spread: Floats
     seen_for_h: float
 
     @classmethod
-    def seen(cls, columns: Columns, spread: Floats, since_h: float, until_h: float) -> Self:
-        """From campaigns submitted between two moments, hours since the epoch."""
-        among = np.flatnonzero((columns.submitted_h >= since_h) & (columns.submitted_h < until_h))
-        rows = columns.take(among)
-        return cls(rows.later(-rows.submitted_h), spread[among], max(until_h - since_h, 0.0))
+    def seen(cls, lineup: Lineup, spread: Floats, since_h: float, until_h: float) -> Self:
+        """From campaigns submitted after a moment and up to another, hours since the epoch."""
+        submitted_h = lineup.columns.submitted_h
+        among = np.flatnonzero((submitted_h > since_h) & (submitted_h <= until_h))
+        rows = lineup.columns.take(among)
+        return cls(
+            replace(rows.later(-rows.submitted_h), remaining_h=rows.work_h),
+            tuple(replace(lineup.terms[row], exclusive=()) for row in among.tolist()),
+            lineup.chunk_units[among],
+            spread[among],
+            max(until_h - since_h, 0.0),
+        )
 
     @property
     def per_h(self) -> float:
         """Campaigns an hour."""
         return len(self.columns) / self.seen_for_h if self.seen_for_h > 0 else 0.0
 
-    def drawn(self, chance: np.random.Generator, from_h: float, until_h: float) -> tuple[Columns, Floats]:
+    def drawn(self, chance: np.random.Generator, from_h: float, until_h: float) -> tuple[Lineup, Floats]:
         """Campaigns submitted between two moments, in that order, and the spread of their work."""
         seen = len(self.columns)
         count = 0
         if seen and self.seen_for_h > 0 and until_h > from_h:
             count = int(chance.poisson(chance.gamma(seen) / self.seen_for_h * (until_h - from_h)))
         which = chance.integers(0, max(seen, 1), count)
-        at_h = np.sort(chance.uniform(from_h, until_h, count))
-        return self.columns.take(which).later(at_h), self.spread[which]
+        columns = self.columns.take(which).later(np.sort(chance.uniform(from_h, until_h, count)))
+        lineup = Lineup(
+            columns=columns,
+            terms=[self.terms[row] for row in which.tolist()],
+            account=np.zeros(count, dtype=np.int64),
+            names=("",),
+            open=columns.slots.astype(np.int64),
+            running=np.zeros(count, dtype=np.int64),
+            weight=np.ones(count),
+            via=np.zeros(count, dtype=np.int64),
+            begun=np.zeros(count, dtype=bool),
+            since_h=columns.ready_h,
+            chunk_units=self.chunk_units[which],
+        )
+        return lineup, self.spread[which]
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -112,6 +112,13 @@ class Lineup:
         begun[rows] = True
         return replace(self, open=left, running=running, via=given, begun=begun)
 
+    def followed_by(self, others: Self) -> Self:
+        """These rows, then others of which none waits for another; accounts of those only go by their terms."""
+        joined = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _PLAIN}
+        return replace(
+            self, columns=self.columns.followed_by(others.columns), terms=[*self.terms, *others.terms], **joined
+        )
+
     def pass_time(self, books: Books, moment_h: float, slots: float) -> None:
         """Let the books go on to a moment, up to which things stood as here."""
         if moment_h <= books.at_h:
@@ -180,4 +187,5 @@ def alone(columns: Columns, account: str = "") -> Lineup:
     )
 
 
+_PLAIN = ("account", "open", "running", "weight", "via", "begun", "since_h", "chunk_units")
 _NONE: Indices = np.empty(0, dtype=np.intp)

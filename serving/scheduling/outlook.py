@@ -15,8 +15,10 @@ import numpy.typing as npt
 from features.curves import Floats
 from serving.scheduling import spans
 from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.books import Books
 from serving.scheduling.columns import Columns
-from serving.scheduling.play import play
+from serving.scheduling.course import Course, Reliance
+from serving.scheduling.lineup import Lineup
 from serving.scheduling.policies import Order
 from serving.scheduling.preemption import Preemption
 
@@ -31,25 +33,28 @@ _FARTHEST = 8.0
 _RANKINGS = 8
 """Rankings over the hours that all known work would take; each is relied on until the next."""
 _LEAST_GOOD_H = 1 / 60
+_MOST_EVENTS = 20_000
+"""What happens in one play at most; whoever did not get its turn by then has no date."""
 
 
 @dataclass(frozen=True)
 class Outset:
-    """How things stand when a play begins; one entry a campaign.
+    """How things stand at a moment; one entry a campaign.
 
     Attributes
     ----------
-    columns : as of the moment; `released_h` is infinite for those nobody can tell when they may run.
+    lineup : `open` are the tasks that may start once the campaign is released and what it follows is done; one that
+        nobody can tell when it may run has an infinite `released_h`.
+    books : kept up to the moment.
     spread : of the logarithm of the work of each.
-    running : tasks that hold slots.
-    since_h : since when; hours since the epoch, only looked at where something runs.
+    since_h : since when those that hold slots hold them; hours since the epoch.
     spent_h : slot-hours worked so far; NaN where that is not known.
     preempted : how often each gave way.
     """
 
-    columns: Columns
+    lineup: Lineup
+    books: Books
     spread: Floats
-    running: npt.NDArray[np.int64]
     since_h: Floats
     spent_h: Floats
     preempted: npt.NDArray[np.int64]
@@ -93,7 +98,7 @@ def outlook(
     moment_h : hours since the epoch.
     chance : decides all that is drawn.
     """
-    columns, n = outset.columns, len(outset.columns)
+    columns, n = outset.lineup.columns, len(outset.lineup.columns)
     known_h = float(columns.needed_h.sum()) / workers
     until_h = moment_h + _ahead_h(columns, known_h, arrivals, moment_h)
     samples = _samples(n + arrivals.per_h * (until_h - moment_h))
@@ -105,28 +110,27 @@ def outlook(
         chunk_h=columns.chunk_h,
         spread=outset.spread,
         spent_h=outset.spent_h,
-        running=outset.running > 0,
+        running=outset.lineup.running > 0,
     )
-    held = {int(i): int(outset.running[i]) for i in np.flatnonzero(outset.running)}
-    since = {i: float(outset.since_h[i]) for i in held}
+    reliance = Reliance(max(known_h / _RANKINGS, _LEAST_GOOD_H), until_h, _MOST_EVENTS, awaited=n)
     started, finished = np.empty((2, samples, n))
     for sample in range(samples):
         coming, spread = arrivals.drawn(chance, moment_h, until_h)
-        work = coming.work_h * np.exp(spread * chance.standard_normal(len(coming)))
-        played = play(
-            columns.followed_by(coming),
+        work = coming.columns.work_h * np.exp(spread * chance.standard_normal(len(spread)))
+        course = Course(
+            outset.lineup.followed_by(coming),
+            outset.books.copy(),
             np.concatenate([left[sample], work]),
-            max(workers, sum(held.values())),
-            order,
-            moment_h,
+            workers=max(workers, int(outset.lineup.running.sum())),
+            order=order,
             preemption=preemption,
-            running=held,
-            since_h=since,
-            preempted=[*outset.preempted.tolist(), *[0] * len(coming)],
-            ranking_good_for_h=max(known_h / _RANKINGS, _LEAST_GOOD_H),
-            until_h=until_h,
-            awaited=n,
+            start_h=moment_h,
+            since_h=np.concatenate([outset.since_h, np.zeros(len(work))]),
+            preempted=[*outset.preempted.tolist(), *[0] * len(work)],
+            reliance=reliance,
         )
+        course.run()
+        played = course.played()
         started[sample], finished[sample] = played.started_h[:n], played.finished_h[:n]
     due = columns.curves.due_h
     in_time = np.where(np.isfinite(due), (finished <= due).mean(axis=0), np.nan)
