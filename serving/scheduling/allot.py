@@ -167,7 +167,7 @@ class Allotment:
         return min(turns)
 
     def _lender(self, row: int) -> Credit | None:
-        via = self._lineup.via[row]
+        via = int(self._lineup.via[row])  # numpy takes ten times as long to compare with a member
         if via == Via.RESERVE:
             return self._books.reserve
         return self._books.accounts.get(self._lineup.terms[row].account) if via == Via.SHARE else None

@@ -107,6 +107,7 @@ class Course:
         self.preempted = list(preempted)
         rated = books.rules.rated
         self.rated = [bool(rated) and not rated.isdisjoint(terms.limits) for terms in lineup.terms]
+        self.binding = [terms.binding for terms in lineup.terms]
         self.runners = {row for row, held in enumerate(self.held) if held}
         self.stops: list[tuple[float, int, int, int]] = []
         self.slots_by: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}  # by share, or else by rank
@@ -232,6 +233,7 @@ class Course:
             waiting=self.waiting,
             waits_since=self.waits_since,
             guaranteed=self.guaranteed,
+            binding=self.binding,
         )
         self.front = len(self.waiting)
 
@@ -271,11 +273,11 @@ class Course:
         self._go_on(row)
 
     def _count(self, row: int, tasks: int) -> None:
-        via = self.lineup.via[row]
+        via = int(self.lineup.via[row])
         if via == Via.RESERVE:
             self.by_reserve += tasks
         else:
-            self.slots_by[bool(via == Via.SHARE)][self.lineup.terms[row].account] += tasks
+            self.slots_by[via == Via.SHARE][self.lineup.terms[row].account] += tasks
 
     def _note(self, row: int) -> None:
         """Note the progress made by now."""
@@ -371,10 +373,14 @@ class Course:
     def _challenger(self, row: int) -> int | None:
         """Who waits and may take a slot of a runner; None if nobody may."""
         rule, paper = self.rule, self.paper
-        lent = paper.lent(row)
-        if rule is None or paper.by_right(row) or not (lent or self.preempted[row] < rule.budget):
+        first = paper.first()
+        if rule is None or first is None or paper.place[first] > paper.place[row]:
             return None
-        first = paper.first_of(self.lineup.terms[row].account) if paper.shared(row) else paper.first()
+        lent = paper.lent(row)
+        if paper.by_right(row) or not (lent or self.preempted[row] < rule.budget):
+            return None
+        if paper.shared(row):
+            first = paper.first_of(self.lineup.terms[row].account)
         if first is None or first == row or self.ends[first] <= self.now:
             return None
         if paper.pins[first] != paper.pins[row]:

@@ -22,10 +22,10 @@ from serving.scheduling.lineup import Lineup
 from serving.scheduling.policies import Order
 from serving.scheduling.preemption import Preemption
 
-_SAMPLES = (39, 29, 19, 9)
+_SAMPLES = (39, 19, 9)
 """Plays of one outlook: with these, and no other so few, p50 and p90 are each exactly one of the plays."""
-_MOST_ROWS = 60_000
-"""Campaigns that all plays of one outlook may have between them: some 0.3 s; the fewer plays the more are queued."""
+_MOST_ROWS = 4_000
+"""Campaigns that all plays of one outlook have between them, when there can be more plays than the fewest."""
 _MOST_COMING = 2_000
 """Campaigns that may come in one play: it looks no further ahead than until so many are expected."""
 _FARTHEST = 8.0
@@ -33,7 +33,7 @@ _FARTHEST = 8.0
 _RANKINGS = 8
 """Rankings over the hours that all known work would take; each is relied on until the next."""
 _LEAST_GOOD_H = 1 / 60
-_MOST_EVENTS = 20_000
+_MOST_EVENTS = 5_000
 """What happens in one play at most; whoever did not get its turn by then has no date."""
 
 

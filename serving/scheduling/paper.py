@@ -7,7 +7,7 @@ all and one of each account, from which those that something holds step aside un
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 
@@ -27,6 +27,7 @@ class Paper(Allotment):
     waiting : tasks that may start now of each row; changed in place.
     waits_since : since when each row waits, where it holds no slot.
     guaranteed : share of the slots of each account that contends.
+    binding : whether anything can ever hold each row.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Paper(Allotment):
         waiting: list[int],
         waits_since: list[float],
         guaranteed: Mapping[str, float],
+        binding: Sequence[bool],
     ) -> None:
         super().__init__(lineup, books, moment_h, order, slots)
         self.left, self._since, self._terms = waiting, waits_since, lineup.terms
@@ -48,7 +50,7 @@ class Paper(Allotment):
         for place, row in enumerate(self.ranked):
             self.place[row] = place
         self.keys, self.pins = self.pressing.tolist(), self.pinned.tolist()
-        self._binding = [terms.binding for terms in lineup.terms]
+        self._binding = binding
         self._line: list[int] = []
         self._lines: dict[str, list[int]] = {account: [] for account in guaranteed}
         self._longest: list[tuple[float, int]] = []  # those that hold no slot, the longest wait first
@@ -110,7 +112,7 @@ class Paper(Allotment):
         """Count running tasks as stopped."""
         lineup, terms = self._lineup, self._terms[row]
         self._held[terms.account] -= tasks
-        if lineup.via[row] == Via.RESERVE:
+        if int(lineup.via[row]) == Via.RESERVE:
             self._by_reserve -= tasks
         lineup.running[row] -= tasks
         for key in terms.limits:
