@@ -1,9 +1,9 @@
-"""The queue as one moment sees it: who contends, in which order, and what each waits for."""
+"""The queue as one moment sees it: who contends, in which order, and what each waits for. For those who ask."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -11,52 +11,18 @@ from typing import Self
 
 import numpy as np
 
-from features.curves import Floats, Indices, hours
-from features.rhythm import Rhythm
-from serving.priority import Scale
-from serving.scheduling.columns import Columns
+from features.curves import Floats, hours
+from serving.scheduling.allot import Allotment, Grant, Hindrance
+from serving.scheduling.books import Books
+from serving.scheduling.lineup import Lineup
 from serving.scheduling.play import play
-from serving.scheduling.policies import Order, index, matrix
-from serving.scheduling.preemption import Preemption
-from serving.scheduling.rank import rank
+from serving.scheduling.policies import index
+from serving.scheduling.policy import Policy
+from serving.scheduling.rank import in_line
 from serving.scheduling.reasons import Why, held_by, why
-from serving.scheduling.states import LIVE, State
+from serving.scheduling.roster import Roster
+from serving.scheduling.states import State
 from serving.scheduling.work import Lease, Standing
-
-_HAIR_H = 1e-6
-"""Nothing takes no time: hours below which predictions are not believed."""
-
-_LAST_H = hours(datetime.max.replace(tzinfo=UTC))
-"""Hours from the epoch to the last date there is."""
-
-_MOST_CHECKPOINTS = 2_000
-"""Checkpoints an arrival estimate looks at: a fraction of a second, whatever is queued."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """By what the queue is ordered.
-
-    Attributes
-    ----------
-    horizon_h : hours; the index's mean lookahead.
-    scale : places an index among past contenders; None when there is no bundle.
-    rhythm : of the market, in which the value of windows accrues; None for evenly.
-    preemption : when a runner gives way.
-    emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1; see `policies.Index`. Indices and
-        scores that are shown stay the index itself.
-    """
-
-    horizon_h: float
-    scale: Scale | None
-    preemption: Preemption
-    emphasis: float = 0.0
-    rhythm: Rhythm | None = None
-
-    @property
-    def order(self) -> Order:
-        """What gives the keys where the index orders."""
-        return index(self.horizon_h, self.emphasis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,103 +54,92 @@ class Eta:
 
 @dataclass(frozen=True)
 class Board:
-    """The live campaigns at a moment, and what the policy makes of them.
+    """The live campaigns at a moment, and what the policy makes of them; a row each.
 
     Attributes
     ----------
-    standings : of all live campaigns.
-    rows : positions in `standings` of those with an estimate, which `columns` and `ranked` speak of.
-    ranked : positions in `rows`, most pressing first.
     by_matrix : some campaign has no value in dollars, so matrix points order all of them.
+    estimated : rows that a model has spoken of; the others cannot be ranked.
     """
 
     moment: datetime
     slots: int
     policy: Policy
     standings: tuple[Standing, ...]
-    rows: tuple[int, ...]
-    columns: Columns
+    row_of: Mapping[str, int]
+    lineup: Lineup
+    allotment: Allotment
     by_matrix: bool
-    ranked: Indices
+    estimated: np.typing.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, standings: Sequence[Standing], slots: int, policy: Policy, moment: datetime) -> Self:
-        """Rank campaigns at a moment, for an executor of `slots`."""
-        rows = tuple(i for i, s in enumerate(standings) if s.estimate is not None)
-        columns = columns_of([standings[i] for i in rows], slots, policy.rhythm)
-        by_matrix = any((e := standings[i].estimate) is not None and e.value is None for i in rows)
-        order = matrix if by_matrix else policy.order
-        ranked = rank(columns, hours(moment), order)
-        return cls(moment, slots, policy, tuple(standings), rows, columns, by_matrix, ranked)
-
-    @property
-    def order(self) -> Order:
-        """What gives the keys."""
-        return matrix if self.by_matrix else self.policy.order
-
-    @cached_property
-    def contenders(self) -> list[int]:
-        """Positions in `rows` of campaigns a free slot may go to, most pressing first."""
-        return [row for row in self.ranked.tolist() if startable(self.standings[self.rows[row]], self.moment)]
+    def of(cls, roster: Roster, books: Books, slots: int, policy: Policy, moment: datetime) -> Self:
+        """The queue of a roster at a moment, up to which the books are kept, for an executor of `slots`."""
+        lineup, by_matrix = roster.lineup(slots, policy.rhythm), roster.unvalued
+        allotment = Allotment(lineup, books, hours(moment), policy.order(by_matrix=by_matrix), slots)
+        standings = tuple(roster.standings)
+        return cls(
+            moment, slots, policy, standings, dict(roster.row_of), lineup, allotment, by_matrix, roster.estimated.copy()
+        )
 
     @cached_property
     def indices(self) -> Floats:
         """Index of each row, $ per slot-hour; meaningless where the matrix orders."""
-        return index(self.policy.horizon_h)(self.columns, hours(self.moment))
+        return index(self.policy.horizon_h)(self.lineup.columns, hours(self.moment))
 
     @cached_property
     def scores(self) -> list[float | None]:
         """Score of each row, 0-100; None where there is nothing to compare with."""
         if self.by_matrix:
-            return list(self.columns.points.tolist())
-        if self.policy.scale is None:
-            return [None] * len(self.rows)
-        return list(self.policy.scale.score(self.indices).tolist())
+            return list(self.lineup.columns.points.tolist())
+        scores = self.policy.score(self.indices)
+        return [None] * len(self.standings) if scores is None else list(scores.tolist())
+
+    @cached_property
+    def contenders(self) -> list[int]:
+        """Rows that a free slot may go to, most pressing first."""
+        return [row for row in self.allotment.ranked if self.allotment.left[row] and row not in self._hindered]
+
+    @cached_property
+    def line(self) -> list[int]:
+        """Every row in the order work would start: what runs, what may start, what is held, what nobody judged yet."""
+        lineup = self.lineup
+        group = np.full(len(self.standings), 2)
+        group[self.contenders] = 1
+        group[[row for row, standing in enumerate(self.standings) if standing.progress.leased]] = 0
+        group[~self.estimated] = 3
+        ranked = in_line(lineup.columns, hours(self.moment), self.allotment.pressing, self.allotment.pinned)
+        place = np.empty(len(ranked), dtype=np.intp)
+        place[ranked] = np.arange(len(ranked))
+        place[~self.estimated] = np.flatnonzero(~self.estimated)
+        return list(np.lexsort((place, group)).tolist())
+
+    def entry(self, campaign_id: str) -> Entry | None:
+        """A live campaign's place; None for one that is not live."""
+        row = self.row_of.get(campaign_id)
+        return None if row is None else self._entry(row)
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Every live campaign's place by its id, in the order work would start."""
-        contending = {row: place for place, row in enumerate(self.contenders)}
-        first_to_last = {row: place for place, row in enumerate(self.ranked.tolist())}
-        row_of = {i: row for row, i in enumerate(self.rows)}
-
-        def place(i: int) -> tuple[int, int]:
-            row = row_of.get(i)
-            if row is None:
-                return 3, i
-            group = 0 if self.standings[i].progress.leased else 1 if row in contending else 2
-            return group, first_to_last[row]
-
-        entries = {}
-        for position, i in enumerate(sorted(range(len(self.standings)), key=place), start=1):
-            standing, row = self.standings[i], row_of.get(i)
-            at = contending.get(row, 0) if row is not None else 0
-            ahead = self.standings[self.rows[self.contenders[at - 1]]].campaign_id if at else None
-            entries[standing.campaign_id] = Entry(
-                standing=standing,
-                position=position,
-                why=why(standing, self.moment, ahead, self.slots),
-                index=None if row is None or self.by_matrix else float(self.indices[row]),
-                score=None if row is None else self.scores[row],
-            )
-        return entries
+        return {self.standings[row].campaign_id: self._entry(row) for row in self.line}
 
     @cached_property
     def etas(self) -> dict[str, Eta]:
         """When campaigns will be done, from playing the policy forward; a campaign that is held has no date."""
-        held = [_free_at(self.standings[i], self.moment) for i in self.rows]
-        columns = replace(self.columns, released_h=np.array(held, dtype=float))
-        ratio = np.array([e.p90_h / max(e.p50_h, _HAIR_H) for i in self.rows if (e := self.standings[i].estimate)])
+        rows = np.flatnonzero(self.estimated)
+        standings = [self.standings[row] for row in rows.tolist()]
+        held = [_free_at(standing, self.moment) for standing in standings]
+        columns = replace(self.lineup.columns.take(rows), released_h=np.array(held, dtype=float))
+        ratio = np.array([e.p90_h / max(e.p50_h, _HAIR_H) for s in standings if (e := s.estimate)])
         left = np.maximum(columns.remaining_h, np.minimum(columns.chunk_h, columns.work_h))
-        leased = {row: self.standings[i].progress.leased for row, i in enumerate(self.rows)}
-        running = {row: slots for row, slots in leased.items() if slots}
-        workers = max(self.slots, sum(running.values()))
+        running = {at: s.progress.leased for at, s in enumerate(standings) if s.progress.leased}
         done = [
             play(
                 columns,
                 actual,
-                workers,
-                self.order,
+                max(self.slots, sum(running.values())),
+                self.policy.order(by_matrix=self.by_matrix),
                 hours(self.moment),
                 preemption=self.policy.preemption,
                 running=running,
@@ -192,70 +147,81 @@ class Board:
             ).finished_h
             for actual in (left, left * np.maximum(ratio, 1.0))
         ]
-        return {
-            self.standings[i].campaign_id: Eta(*(_moment(finished[row]) for finished in done))
-            for row, i in enumerate(self.rows)
-        }
+        return {s.campaign_id: Eta(*(moment_at(finished[at]) for finished in done)) for at, s in enumerate(standings)}
 
-    def started(self, leases: Sequence[Lease]) -> Self:
-        """The board once tasks were leased."""
-        taken = Counter(lease.task.campaign_id for lease in leases)
-        return replace(self, standings=tuple(_started(s, taken[s.campaign_id]) for s in self.standings))
+    def started(self, leases: Sequence[Lease], grants: Sequence[Grant]) -> Self:
+        """The board once tasks were leased for grants."""
+        taken = Counter(self.row_of[lease.task.campaign_id] for lease in leases)
+        if not taken:
+            return self
+        standings = list(self.standings)
+        for row, tasks in taken.items():
+            standings[row] = _started(standings[row], tasks, self.moment)
+        lineup = self.lineup.started(taken, {grant.row: grant.via for grant in grants})
+        return replace(self, standings=tuple(standings), lineup=lineup)
+
+    @cached_property
+    def _hindered(self) -> dict[int, Hindrance]:
+        found = {row: self.allotment.hindrance(row) for row in self.allotment.ranked if self.lineup.terms[row].binding}
+        return {row: hindrance for row, hindrance in found.items() if hindrance is not None}
+
+    @cached_property
+    def _position(self) -> dict[int, int]:
+        return {row: position for position, row in enumerate(self.line, start=1)}
+
+    @cached_property
+    def _ahead(self) -> dict[int, int]:
+        """The contender just ahead of each contender."""
+        return dict(zip(self.contenders[1:], self.contenders, strict=False))
+
+    def _entry(self, row: int) -> Entry:
+        estimated = bool(self.estimated[row])
+        ahead = self._ahead.get(row)
+        return Entry(
+            standing=self.standings[row],
+            position=self._position[row],
+            why=why(
+                self.standings[row],
+                self.moment,
+                hindered=self._why_hindered(row),
+                ahead=None if ahead is None else self.standings[ahead].campaign_id,
+                slots=self.slots,
+            ),
+            index=float(self.indices[row]) if estimated and not self.by_matrix else None,
+            score=self.scores[row] if estimated else None,
+        )
+
+    def _why_hindered(self, row: int) -> Why | None:
+        hindrance = self._hindered.get(row)
+        if hindrance is None:
+            return None
+        about = hindrance.object if hindrance.row is None else self.standings[hindrance.row].campaign_id
+        until = None if hindrance.until_h is None else moment_at(hindrance.until_h)
+        return Why(hindrance.reason, about, until)
 
 
-def columns_of(standings: Sequence[Standing], slots: int, rhythm: Rhythm | None = None) -> Columns:
-    """What the policy looks at, of campaigns with an estimate, on an executor of `slots`."""
-    estimates = [e for s in standings if (e := s.estimate) is not None]
-    work_h = np.maximum([e.p50_h for e in estimates], _HAIR_H)
-    progress = [s.progress for s in standings]
-    chunk = [min(p.units_a_chunk / p.units, 1.0) for p in progress]
-    return Columns.of(
-        [s.campaign for s in standings],
-        [e.value or 0.0 for e in estimates],
-        work_h,
-        remaining_h=work_h * [p.share_left for p in progress],
-        chunk_h=work_h * np.maximum(chunk, _HAIR_H),
-        slots=[min(max(p.open, 1), slots) for p in progress],
-        points=[e.points for e in estimates],
-        pinned=[s.pinned for s in standings],
-        boost=[s.boost for s in standings],
-        submitted_h=[hours(s.submitted_at) for s in standings],
-        rhythm=rhythm,
-    )
+def moment_at(at_h: float) -> datetime | None:
+    """The date so many hours after the epoch; None past the last one there is, the year 9999."""
+    return _EPOCH + timedelta(hours=at_h) if at_h < _LAST_H else None
 
 
-def startable(standing: Standing, moment: datetime) -> bool:
-    """Whether a free slot may go to the campaign: it has work that may start, and is still worth something."""
-    ends_at = standing.campaign.ends_at
-    return (
-        standing.state in (State.READY, State.RUNNING)
-        and waiting_tasks(standing) > 0
-        and (ends_at is None or moment < ends_at)
-        and held_by(standing, moment) is None
-    )
+_HAIR_H = 1e-6
+"""Nothing takes no time: hours below which predictions are not believed."""
+_MOST_CHECKPOINTS = 2_000
+"""Checkpoints an arrival estimate looks at: a fraction of a second, whatever is queued."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_LAST_H = hours(datetime.max.replace(tzinfo=UTC))
 
 
-def waiting_tasks(standing: Standing) -> int:
-    """Tasks that could start now."""
-    return standing.progress.queued - standing.backing_off
+def _started(standing: Standing, tasks: int, moment: datetime) -> Standing:
+    progress = standing.progress
+    taken = replace(progress, queued=progress.queued - tasks, leased=progress.leased + tasks)
+    return replace(standing, state=State.RUNNING, progress=taken, begun_at=standing.begun_at or moment)
 
 
 def _free_at(standing: Standing, moment: datetime) -> float:
     """Hours since the epoch from which a campaign may run; infinite when nobody can say."""
-    if standing.state is State.PAUSED or standing.state not in LIVE or standing.blocked_by:
+    if standing.state is State.PAUSED or standing.blocked_by:
         return np.inf
     held = held_by(standing, moment)
     return hours(moment if held is None else held.until)
-
-
-def _moment(finished_h: float) -> datetime | None:
-    """The date so many hours after the epoch; None past the last one there is, the year 9999."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(hours=finished_h) if finished_h < _LAST_H else None
-
-
-def _started(standing: Standing, tasks: int) -> Standing:
-    if not tasks:
-        return standing
-    progress = standing.progress
-    taken = replace(progress, queued=progress.queued - tasks, leased=progress.leased + tasks)
-    return replace(standing, state=State.RUNNING, progress=taken)

@@ -1,159 +1,206 @@
-"""One step of the scheduler as a pure function: what to move, start and stop, given how everything stands."""
+"""One step of the scheduler as a pure function: what to start and stop, given how everything stands."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 
 from features.curves import hours
-from serving.scheduling.board import Board, Policy, waiting_tasks
-from serving.scheduling.life import moved, moves_of
+from serving.scheduling.allot import Allotment, Grant
+from serving.scheduling.board import Board
+from serving.scheduling.lineup import Via
+from serving.scheduling.policies import index
 from serving.scheduling.ports import Running
-from serving.scheduling.states import LIVE, Event, State
-from serving.scheduling.work import Decision, Move, Standing
+from serving.scheduling.states import Event, State
+from serving.scheduling.work import Decision, Move, Want
 
 
 @dataclass(frozen=True)
 class Yield:
-    """A runner to stop at its next checkpoint; `challenger` is the campaign that takes its slot, if one does."""
+    """A runner to stop at its next checkpoint, and why.
+
+    Attributes
+    ----------
+    challenger : the campaign that takes its slot, if one does.
+    by_right : the challenger has a right to a slot; else it outranks the runner, which counts as preemption.
+    """
 
     running: Running
-    challenger: str | None
+    challenger: str | None = None
+    by_right: Via | None = None
+
+    @property
+    def preempted(self) -> bool:
+        """Whether it counts against the runner's budget."""
+        return self.challenger is not None and self.by_right is None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one step does.
+    """What one step does: grants of free slots, in order, and runners to stop."""
 
-    Attributes
-    ----------
-    moves : changes of state, to be carried out first.
-    starts : campaigns that may start tasks, most pressing first, for the `free` slots.
-    yields : runners to stop.
-    board : the queue after the moves.
-    look_again : when time alone changes something; None if it never does.
-    """
-
-    moves: list[Move]
-    starts: list[str]
-    free: int
+    grants: list[Grant]
     yields: list[Yield]
-    board: Board
-    look_again: datetime | None
+
+    def wants(self, board: Board) -> list[Want]:
+        """The tasks to be leased for the grants."""
+        rated = board.policy.rules.rated
+        tasks: Counter[int] = Counter()
+        for grant in self.grants:
+            tasks[grant.row] += grant.tasks
+        return [
+            Want(board.standings[row].campaign_id, count, not rated.isdisjoint(board.lineup.terms[row].limits))
+            for row, count in tasks.items()
+        ]
 
 
-def decide(
-    standings: Sequence[Standing], running: Sequence[Running], slots: int, policy: Policy, moment: datetime
-) -> Plan:
-    """Decide what happens at `moment`, on an executor with so many `slots` and these tasks `running`."""
-    moves = moves_of(standings, moment)
-    board = Board.of([s for s in moved(standings, moves) if s.state in LIVE], slots, policy, moment)
-    free = max(slots - len(running), 0)
-    stopped = _stopped(board, running)
-    yields = stopped + _preempted(board, running, stopped, free)
-    return Plan(
-        moves=moves,
-        starts=[board.standings[board.rows[row]].campaign_id for row in board.contenders],
-        free=free,
-        yields=yields,
-        board=board,
-        look_again=_look_again(board, running),
-    )
+def decide(board: Board, running: Sequence[Running]) -> Plan:
+    """Decide who gets the free slots, and who gives way, with these tasks `running` on the executor."""
+    rows = {r.lease.lease_id: board.row_of.get(r.lease.task.campaign_id) for r in running}
+    free = board.slots - sum(_weight(board, r, rows[r.lease.lease_id]) for r in running)
+    grants = board.allotment.fill(free)
+    stopped = [Yield(r) for r in running if not r.yielding and not _may_run(board, rows[r.lease.lease_id])]
+    # What leaves anyway is filled on paper first: nobody is sent away for a slot that comes free by itself.
+    leaving = len(stopped) + sum(r.yielding for r in running)
+    paper = board.allotment.copy()
+    paper.fill(float(leaving))
+    runners = _Runners(board, running, {y.running.lease.lease_id for y in stopped}, rows)
+    return Plan(grants, [*stopped, *runners.by_right(paper), *runners.outranked(paper)])
 
 
-def _stopped(board: Board, running: Sequence[Running]) -> list[Yield]:
-    """Runners whose campaign was paused, cancelled or otherwise ended."""
-    may_run = {s.campaign_id for s in board.standings if s.state in (State.READY, State.RUNNING)}
-    return [Yield(r, None) for r in running if not r.yielding and r.lease.task.campaign_id not in may_run]
+class _Runners:
+    """Those that may be made to give way, the least pressing first."""
+
+    def __init__(
+        self, board: Board, running: Sequence[Running], stopped: set[str], rows: dict[str, int | None]
+    ) -> None:
+        self._board = board
+        found = [
+            (row, r)
+            for r in running
+            if not r.yielding and r.lease.lease_id not in stopped and (row := rows[r.lease.lease_id]) is not None
+        ]
+        pressing, pinned = board.allotment.pressing, board.allotment.pinned
+        self._left = sorted(found, key=lambda pair: (pinned[pair[0]], pressing[pair[0]]))
+
+    def by_right(self, paper: Allotment) -> Iterator[Yield]:
+        """One for each campaign with a right to a slot that none is free for; neither budget nor least run protect."""
+        for row, via in paper.claims():
+            leaves = next((pair for pair in self._left if not paper.keeps(pair[0]) and pair[0] != row), None)
+            if leaves is None:
+                return
+            self._left.remove(leaves)
+            paper.grant(row, 1, via)
+            yield Yield(leaves[1], self._board.standings[row].campaign_id, via)
+
+    def outranked(self, paper: Allotment) -> Iterator[Yield]:
+        """Those that a clearly more pressing campaign is to replace."""
+        board, rule = self._board, self._board.policy.preemption
+        sent: Counter[int] = Counter()
+        for row, runner in self._left:
+            standing = board.standings[row]
+            since = runner.since or board.moment
+            ran_h = (board.moment - since) / timedelta(hours=1)
+            if not rule.disturbs(ran_h, standing.preemptions + sent[row]) or paper.keeps(row):
+                continue
+            challenger = next(self._challengers(paper, row), None)
+            if challenger is not None:
+                sent[row] += 1
+                paper.grant(challenger, 1, Via.RANK)
+                yield Yield(runner, board.standings[challenger].campaign_id)
+
+    def _challengers(self, paper: Allotment, runner: int) -> Iterator[int]:
+        """Waiting rows that may take the runner's slot, most pressing first."""
+        enough = self._board.policy.preemption.factor * paper.pressing[runner]
+        for row in paper.ranked:
+            by_pin = paper.pinned[row] and not paper.pinned[runner]
+            if not by_pin and (paper.pinned[runner] or not paper.pressing[row] > enough):
+                return
+            if paper.left[row] and row != runner and paper.hindrance(row, without=runner) is None:
+                yield row
 
 
-def _preempted(board: Board, running: Sequence[Running], stopped: Sequence[Yield], free: int) -> list[Yield]:
-    """Runners that give way to a clearly more pressing campaign, least pressing first."""
-    rule, now_h = board.policy.preemption, hours(board.moment)
-    row_of = {board.standings[i].campaign_id: row for row, i in enumerate(board.rows)}
-    leaving = {y.running.lease.lease_id for y in stopped} | {r.lease.lease_id for r in running if r.yielding}
-    waiting = _left_waiting(board, free + len(leaving))
-    place = {row: at for at, row in enumerate(board.ranked.tolist())}
-    runners = [
-        (row_of[r.lease.task.campaign_id], r)
-        for r in running
-        if r.lease.lease_id not in leaving and r.lease.task.campaign_id in row_of
-    ]
-    preempted: Counter[int] = Counter()
-    yields = []
-    for row, runner in sorted(runners, key=lambda pair: -place[pair[0]]):
-        standing = board.standings[board.rows[row]]
-        ran_h = (board.moment - runner.since) / timedelta(hours=1)
-        if not rule.disturbs(ran_h, standing.preemptions + preempted[row]):
-            continue
-        others = np.array([other for other in waiting if other != row], dtype=np.intp)
-        challenger = rule.challenger(board.columns, row, others, now_h, board.order)
-        if challenger is not None:
-            preempted[row] += 1
-            waiting[challenger] -= 1
-            waiting = +waiting  # drops those with no task left
-            yields.append(Yield(runner, board.standings[board.rows[challenger]].campaign_id))
-    return yields
+def _may_run(board: Board, row: int | None) -> bool:
+    """Whether a runner's campaign is still live, and neither paused nor held."""
+    return row is not None and board.standings[row].state in (State.READY, State.RUNNING)
 
 
-def _left_waiting(board: Board, slots: int) -> Counter[int]:
-    """Tasks by row that wait although the next `slots` free slots are filled, most pressing first."""
-    waiting: Counter[int] = Counter()
-    for row in board.contenders:
-        tasks = waiting_tasks(board.standings[board.rows[row]])
-        started = min(tasks, slots)
-        slots -= started
-        if tasks > started:
-            waiting[row] = tasks - started
-    return waiting
+def _weight(board: Board, running: Running, row: int | None) -> float:
+    """How much of a slot a task takes: what it is expected to, until it has taken longer."""
+    weight = 1.0 if row is None else float(board.lineup.weight[row])
+    if running.since is None or weight >= 1.0:
+        return weight
+    return weight if board.moment - running.since < _SMALL else 1.0
 
 
-def _look_again(board: Board, running: Sequence[Running]) -> datetime | None:
-    """The next moment at which something is released, may be retried, ends, or may be preempted."""
-    undisturbed = timedelta(hours=board.policy.preemption.min_run_h)
-    moments = [r.since + undisturbed for r in running]
-    for s in board.standings:
-        moments += [m for m in (s.campaign.released_at, s.campaign.ends_at, s.retry_at) if m is not None]
-    return min((m for m in moments if m > board.moment), default=None)
+_SMALL = timedelta(seconds=0.1)
 
 
-def logged(plan: Plan, started: Sequence[str]) -> list[Decision]:
-    """The log rows of a carried-out plan, in which tasks of the campaigns `started` were leased."""
-    board = plan.board
-    decisions = [
-        Decision(campaign_id=move.campaign_id, at=board.moment, chosen="expire", reason="its end passed")
-        for move in plan.moves
+def next_look_h(board: Board, running: Sequence[Running]) -> float:
+    """When time alone lets the policy decide otherwise, hours since the epoch; infinite for never."""
+    now_h, least_h = hours(board.moment), board.policy.preemption.min_run_h
+    challenged = [hours(r.since) + least_h for r in running if r.since is not None and not r.yielding]
+    return min([board.allotment.next_turn_h(), *(at_h for at_h in challenged if at_h > now_h)])
+
+
+_GROUNDS = {
+    Via.PIN: "pinned",
+    Via.RESERVE: "waited past the limit: from the reserve",
+    Via.SHARE: "its account is below its guaranteed share",
+    Via.RANK: "most pressing of those that may start",
+}
+
+
+def logged(plan: Plan, board: Board, started: Collection[str], moves: Iterable[Move]) -> list[Decision]:
+    """The decisions of a step for the log, with the grounds they were made on.
+
+    Parameters
+    ----------
+    started : campaigns of which tasks were leased.
+    """
+    ended = [
+        Decision(campaign_id=move.campaign_id, at=board.moment, chosen="expire", reason="nothing left to win")
+        for move in moves
         if move.event is Event.EXPIRE
     ]
-    places = {row: at for at, row in enumerate(board.contenders, start=1)}
-    rows = {board.standings[i].campaign_id: row for row, i in enumerate(board.rows)}
-    for campaign_id in started:
-        row = rows[campaign_id]
-        reason = f"first {len(started)} of {len(places)} for {plan.free} free slots"
-        decisions.append(_decision(board, row, "start", reason, places.get(row)))
+    of = board.standings
+    rows = [(g.row, "start", _GROUNDS[g.via]) for g in plan.grants if of[g.row].campaign_id in started]
     for y in plan.yields:
-        row_or_none = rows.get(y.running.lease.task.campaign_id)
-        if row_or_none is not None and y.challenger is not None:
-            decisions.append(_decision(board, row_or_none, "yield", f"outranked by {y.challenger}", None))
+        row = board.row_of.get(y.running.lease.task.campaign_id)
+        if row is not None and y.challenger is not None:
+            ground = f"outranked by {y.challenger}" if y.preempted else f"{y.challenger} has a right to a slot"
+            rows.append((row, "yield", ground))
+    return [*ended, *_grounded(board, rows)]
+
+
+def _grounded(board: Board, chosen: Sequence[tuple[int, str, str]]) -> list[Decision]:
+    if not chosen:
+        return []
+    rows = np.array([row for row, _, _ in chosen])
+    columns = board.lineup.columns.take(rows)
+    indices = index(board.policy.horizon_h)(columns, hours(board.moment))
+    scores = columns.points if board.by_matrix else board.policy.score(indices)
+    place = {row: at for at, row in enumerate(board.allotment.ranked, start=1)}
+    decisions = []
+    for at, (row, what, reason) in enumerate(chosen):
+        standing = board.standings[row]
+        decisions.append(
+            Decision(
+                campaign_id=standing.campaign_id,
+                at=board.moment,
+                chosen="start" if what == "start" else "yield",
+                reason=reason,
+                model_version=standing.model_version,
+                source=standing.source,
+                value=None if standing.estimate is None else standing.estimate.value,
+                processing_h=float(columns.remaining_h[at]),
+                index=None if board.by_matrix else float(indices[at]),
+                score=None if scores is None else float(scores[at]),
+                rank=place.get(row) if what == "start" else None,
+            )
+        )
     return decisions
-
-
-def _decision(board: Board, row: int, chosen: str, reason: str, place: int | None) -> Decision:
-    standing = board.standings[board.rows[row]]
-    return Decision(
-        campaign_id=standing.campaign_id,
-        at=board.moment,
-        chosen="start" if chosen == "start" else "yield",
-        reason=reason,
-        model_version=standing.model_version,
-        source=standing.source,
-        value=None if standing.estimate is None else standing.estimate.value,
-        processing_h=float(board.columns.remaining_h[row]),
-        index=None if board.by_matrix else float(board.indices[row]),
-        score=board.scores[row],
-        rank=place,
-    )

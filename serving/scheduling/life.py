@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from features.records import OnFailure
+from serving.scheduling.readiness import worthless_from
 from serving.scheduling.reasons import held_by
 from serving.scheduling.states import Event, State, after
 from serving.scheduling.work import Move, Standing
@@ -56,14 +57,23 @@ def events_of(standing: Standing, moment: datetime) -> tuple[Event, ...]:
 
 def _ended_early(standing: Standing, moment: datetime) -> Event | None:
     """What ends a campaign that holds no slot before its work is done."""
-    campaign = standing.campaign
-    if campaign.ends_at is not None and campaign.ends_at <= moment:
+    campaign, gone_at = standing.campaign, worthless_from(standing.campaign)
+    if gone_at is not None and gone_at <= moment:
         return Event.EXPIRE
     never = any(state in _NEVER_DONE for _, state in standing.blocked_by)
     return Event.CANCEL if never and campaign.on_failure is OnFailure.CANCEL else None
 
 
-def moved(standings: Sequence[Standing], moves: Iterable[Move]) -> list[Standing]:
-    """The standings as they are once the moves took place."""
+def moved(standings: Sequence[Standing], moves: Iterable[Move], moment: datetime) -> list[Standing]:
+    """The standings as they are once the moves took place at `moment`."""
     states = {move.campaign_id: after(move.before, move.event) for move in moves}
-    return [replace(s, state=states[s.campaign_id]) if s.campaign_id in states else s for s in standings]
+    return [
+        replace(s, state=states[s.campaign_id], ready_since=_ready_since(s, states[s.campaign_id], moment))
+        if s.campaign_id in states
+        else s
+        for s in standings
+    ]
+
+
+def _ready_since(standing: Standing, state: State, moment: datetime) -> datetime | None:
+    return moment if state is State.READY else standing.ready_since

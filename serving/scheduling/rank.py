@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.curves import Floats, Indices, value_at
-from serving.scheduling.columns import Columns
+from serving.scheduling.columns import Columns, Flags
 from serving.scheduling.policies import Order
 
 
@@ -20,12 +20,16 @@ def rank(columns: Columns, moment_h: float, order: Order) -> Indices:
     moment_h : now, hours since the epoch.
     order : what gives the keys; see `serving.scheduling.policies`.
     """
-    pressing = pressure(columns, moment_h, order)
+    return in_line(columns, moment_h, pressure(columns, moment_h, order), columns.pinned)
+
+
+def in_line(columns: Columns, moment_h: float, pressing: Floats, pinned: Flags) -> Indices:
+    """As `rank`, by pressure and pins that are known already."""
     positions = np.argsort(-pressing, kind="stable")
     falling = pressing[positions]
-    if not columns.pinned.any() and (falling[1:] < falling[:-1]).all():
+    if not pinned.any() and (falling[1:] < falling[:-1]).all():
         return positions  # the common case: no pins, and no two keys alike
-    return np.lexsort((columns.submitted_h, -density(columns, moment_h), -pressing, ~columns.pinned))
+    return np.lexsort((columns.submitted_h, -density(columns, moment_h), -pressing, ~pinned))
 
 
 def pressure(columns: Columns, moment_h: float, order: Order) -> Floats:

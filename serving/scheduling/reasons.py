@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Why:
-    """A reason, with the campaign it is about and until when it holds, where there is one and that is known."""
+    """A reason, with the campaign, key or target it is about, and until when it holds, where that is known."""
 
     reason: Reason
     object: str | None = None
@@ -52,17 +52,18 @@ def held_by(standing: Standing, moment: datetime) -> Why | None:
     return None
 
 
-def why(standing: Standing, moment: datetime, ahead: str | None, slots: int) -> Why | None:
+def why(standing: Standing, moment: datetime, *, hindered: Why | None, ahead: str | None, slots: int) -> Why | None:
     """Why the campaign is not running at `moment`; None for one that runs, or never will again.
 
     Parameters
     ----------
+    hindered : what holds it although it has work that could start: a conflict, a cap or a limit.
     ahead : id of the waiting campaign just ahead of it in rank; None for the first.
     slots : slots of all workers that are alive, busy or not.
     """
     if standing.state not in _WAITS:
         return None
-    held = held_by(standing, moment)
+    held = held_by(standing, moment) or hindered
     if held is not None:
         return held
     # Without a single worker, nobody waits for the campaign ahead: all wait for a worker.

@@ -1,33 +1,34 @@
-"""The scheduler's loop: read how everything stands, decide, carry out, log; again when something happens."""
+"""The scheduler's loop: see what changed, decide, carry out, log; again when something happens."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import numpy as np
-
-from features.rhythm import Rhythm
+from features.curves import hours
 from serving.clock import Clock
-from serving.priority import Scale
-from serving.scheduling.board import Board, Policy
-from serving.scheduling.decide import decide, logged
+from serving.scheduling.asking import Asking
+from serving.scheduling.board import Board, moment_at
+from serving.scheduling.books import Books
+from serving.scheduling.decide import decide, logged, next_look_h
+from serving.scheduling.life import moved, moves_of
+from serving.scheduling.policy import Policy
 from serving.scheduling.ports import Executor, Predictor, Store
 from serving.scheduling.preemption import Preemption
-from serving.scheduling.work import Forecast, Standing
+from serving.scheduling.roster import Roster
+from serving.scheduling.rules import Rules
+from serving.scheduling.watch import Watch
 
 log = logging.getLogger(__name__)
 
 _LOCK = "scheduler"
-_MOST_ASKED = 1_000
-"""Campaigns one step asks the model about; the next step asks about the others."""
-_SOONER = 30
-"""How many times as often a model is asked again when it was the matrix that answered."""
 _HORIZON_H = 12.0
 """Only until the first forecast brings its own."""
+_RECOVERIES_A_LEASE = 6
+_PATIENCE_S = 0.25
+"""How long a step waits for predictions: a model that is slow or gone must not hold up those that have theirs."""
 
 
 class Tick:
@@ -45,11 +46,15 @@ class Tick:
     attempts : failures or losses of one chunk after which its task becomes a dead letter.
     refresh_s : seconds of the clock after which a campaign is estimated anew.
     emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1.
+    rules : what binds campaigns beside their worth.
+    pace_s : mean seconds a task of a campaign lately took, see `ports.Paced`; small ones are then handed out ahead.
+    fit : told in each step how many tasks run or could start, for an executor that grows and shrinks.
 
     Attributes
     ----------
     board : the queue as the last step left it.
     steps, failed_steps : how many were taken, and how many of them broke off.
+    failing : how many broke off in a row, up to now.
     """
 
     def __init__(
@@ -66,17 +71,25 @@ class Tick:
         refresh_s: float = 900.0,
         preemption: Preemption | None = None,
         emphasis: float = 0.0,
+        rules: Rules | None = None,
+        pace_s: Callable[[str], float | None] = lambda _: None,
+        fit: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._store, self._executor, self._predictor, self._clock = store, executor, predictor, clock
+        self._store, self._executor, self._clock = store, executor, clock
         self._owner, self._wake, self._attempts = owner, wake, attempts
-        self._lease, self._refresh = timedelta(seconds=lease_s), timedelta(seconds=refresh_s)
-        self._policy = Policy(_HORIZON_H, None, preemption or Preemption(), emphasis)
-        self._knows_scale = False
+        self._lease, self._fit = timedelta(seconds=lease_s), fit
+        self._policy = Policy(_HORIZON_H, None, preemption or Preemption(), emphasis, rules=rules or Rules())
+        self._roster = Roster(self._policy.rules, pace_s, refresh_s / 3600)
+        self._books = Books.opened(self._policy.rules, hours(clock.now()))
+        self._watch = Watch(store, self._roster, self._books)
+        self._asking = Asking(store, predictor, clock, self._watch, wake.set)
+        self._broken = False
         self._led_until: datetime | None = None
+        self._recover_at = clock.now()
         self._waiting: list[asyncio.Future[Board]] = []
         self._stopping = False
-        self.board = Board.of([], executor.slots, self._policy, clock.now())
-        self.steps = self.failed_steps = 0
+        self.board = Board.of(self._roster, self._books, executor.slots, self._policy, clock.now())
+        self.steps = self.failed_steps = self.failing = 0
 
     async def run(self) -> None:
         """Step whenever something happened or is due, until stopped. A step that fails is logged, and tried again."""
@@ -85,8 +98,10 @@ class Tick:
             asked, self._waiting = self._waiting, []
             try:
                 due = await self.step()
+                self.failing = 0
             except Exception:
                 self.failed_steps += 1
+                self.failing += 1
                 log.exception("step_failed", extra={"failed_steps": self.failed_steps})
                 due = None
             for answer in asked:
@@ -98,6 +113,7 @@ class Tick:
         """End the loop, let running tasks reach a checkpoint within `grace_s` seconds of the wall clock, settle all."""
         self._stopping = True
         self._wake.set()
+        self._asking.stop()
         await self._executor.stop(grace_s)
 
     async def refreshed(self) -> Board:
@@ -110,26 +126,53 @@ class Tick:
     async def step(self) -> datetime | None:
         """Take one step, and return when the next is due although nothing happens; None for whenever."""
         self.steps += 1
-        if not self._leads(self._clock.now()):
-            return None
-        self._store.recover(self._clock.now(), attempts=self._attempts)
-        standings = await self._estimated()
         at = self._clock.now()
-        plan = decide(standings, self._executor.running(), self._executor.slots, self._policy, at)
-        self._store.move(plan.moves)
-        leases = []
-        if plan.free and plan.starts:
-            leases = self._store.claim(plan.starts, plan.free, self._owner, at, at + self._lease)
-        for lease in leases:
-            self._executor.start(lease)
-        for giving_way in plan.yields:
-            preempted = giving_way.challenger is not None
-            self._executor.give_way(giving_way.running.lease.lease_id, preempted=preempted)
-        self._store.decided(logged(plan, [lease.task.campaign_id for lease in leases]))
-        self.board = plan.board.started(leases)
-        if plan.moves:
+        if not self._leads(at):
+            return None
+        if at >= self._recover_at:
+            self._store.recover(at, attempts=self._attempts)
+            self._recover_at = at + self._lease / _RECOVERIES_A_LEASE
+        if self._broken:
+            self._watch.start(at)
+        self._broken = True  # until this step is through: what it saw may be lost with it
+        self._see(at)
+        self._policy = await self._asking.answered(self._policy, _PATIENCE_S)
+        at = self._clock.now()
+        due_h = self._act(at)
+        self._broken = False
+        return moment_at(due_h)
+
+    def _see(self, at: datetime) -> None:
+        """Take in what changed by now, and pass the time in the books up to then."""
+        self.board.lineup.pass_time(self._books, hours(at), self._executor.slots)
+        self._watch.look(at)
+
+    def _act(self, at: datetime) -> float:
+        """Decide on what is known, and carry it out; return when time alone changes something, in hours."""
+        self._see(at)
+        fresh = self._watch.fresh()
+        moves = moves_of(fresh, at)
+        if moves:
+            self._store.move(moves, at)
+            self._roster.update(moved(fresh, moves, at), at)
             self._wake.set()  # whoever waited for one that moved is judged at once
-        return plan.look_again
+        running = self._executor.running()
+        self._fit(self._roster.startable + len(running))
+        board = Board.of(self._roster, self._books, self._executor.slots, self._policy, at)
+        plan = decide(board, running)
+        wanted = plan.wants(board)
+        leases = self._store.claim(wanted, self._owner, at, at + self._lease) if wanted else []
+        self._executor.start(leases)
+        for giving_way in plan.yields:
+            self._executor.give_way(giving_way.running.lease.lease_id, preempted=giving_way.preempted)
+        started = {lease.task.campaign_id for lease in leases}
+        for grant in plan.grants:
+            self._roster.took(grant.row, grant.via)
+        decisions = logged(plan, board, started, moves)
+        if decisions:
+            self._store.decided(decisions)
+        self.board = board.started(leases, plan.grants)
+        return min(self._roster.next_due_h(), next_look_h(board, running))
 
     def _leads(self, at: datetime) -> bool:
         """Whether this scheduler holds the lead; kept with half a lease to spare, so that most steps need not write."""
@@ -138,36 +181,10 @@ class Tick:
         held = self._store.hold(_LOCK, self._owner, at, at + self._lease)
         if held and self._led_until is None:
             lost = self._store.recover(at, attempts=self._attempts, owner=self._owner)
+            self._watch.start(at)
             log.info("leading", extra={"owner": self._owner, "recovered": lost})
         self._led_until = at + self._lease if held else None
         return held
-
-    async def _estimated(self) -> list[Standing]:
-        """Live campaigns, after asking about those never estimated, changed since, or estimated long ago."""
-        at = self._clock.now()
-        standings = self._store.live(at)
-        stale = [s for s in standings if s.estimated_at is None or at - s.estimated_at >= self._good_for(s)]
-        stale.sort(key=lambda s: s.estimated_at is not None)  # the never estimated first: they cannot start without
-        asked = stale[:_MOST_ASKED]
-        if not asked and self._knows_scale:
-            return standings
-        forecast = await self._predictor.forecast([s.campaign for s in asked], at)
-        scale = Scale(np.array(forecast.index_quantiles)) if forecast.index_quantiles else None
-        rhythm = Rhythm.of(forecast.rhythm)
-        self._policy = replace(self._policy, horizon_h=forecast.horizon_h, scale=scale, rhythm=rhythm)
-        self._knows_scale = True
-        self._store.estimated(asked, forecast, self._scores(asked, forecast, at), at)
-        if len(stale) > len(asked):
-            self._wake.set()
-        return self._store.live(self._clock.now())
-
-    def _good_for(self, standing: Standing) -> timedelta:
-        """How long an estimate is relied on: the matrix only stands in, and for as short as can be."""
-        return self._refresh / _SOONER if standing.source == "matrix" else self._refresh
-
-    def _scores(self, asked: Sequence[Standing], forecast: Forecast, at: datetime) -> list[float | None]:
-        estimated = [replace(s, estimate=e) for s, e in zip(asked, forecast.estimates, strict=True)]
-        return Board.of(estimated, self._executor.slots, self._policy, at).scores
 
     async def _until(self, due: datetime | None) -> None:
         """Wait until woken or due, a third of a lease at most: leases of others run out unannounced."""

@@ -1,0 +1,181 @@
+"""Who contends at a moment, as the policy sees it: worth as columns, and what binds each beside that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from features.curves import Floats, Indices
+from serving.scheduling.books import Books
+from serving.scheduling.columns import Columns, Flags
+from serving.scheduling.policies import Order
+from serving.scheduling.rank import pressure
+from serving.scheduling.rules import Rules, Terms
+
+Ints = npt.NDArray[np.int64]
+
+
+class Via(IntEnum):
+    """What gave a campaign the slots it holds."""
+
+    RANK = 0
+    PIN = 1
+    SHARE = 2
+    RESERVE = 3
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Campaigns that contend for slots, hold some, or are waited for; one entry a campaign.
+
+    Attributes
+    ----------
+    terms : what binds each.
+    account : position in `names` of each one's account.
+    open : tasks that could start now; 0 for whatever may not.
+    running : tasks that hold slots now, or were handed out ahead.
+    weight : share of a slot that a task takes, above 0 to 1.
+    via : what gave them their slots, a `Via`.
+    begun : holds its exclusive keys.
+    since_h : since when it waits, hours since the epoch.
+    chunk_units : units a task is expected to do until its next checkpoint.
+    follows : pairs of rows, a campaign and one it waits for to be done.
+    """
+
+    columns: Columns
+    terms: Sequence[Terms]
+    account: Ints
+    names: Sequence[str]
+    open: Ints
+    running: Ints
+    weight: Floats
+    via: Ints
+    begun: Flags
+    since_h: Floats
+    chunk_units: Floats
+    follows: Sequence[tuple[int, int]] = ()
+
+    @cached_property
+    def busy(self) -> Indices:
+        """Rows with tasks running."""
+        return np.flatnonzero(self.running)
+
+    @cached_property
+    def contending(self) -> Indices:
+        """Rows that hold slots or want some."""
+        return np.flatnonzero((self.running > 0) | (self.open > 0))
+
+    @cached_property
+    def holders(self) -> dict[str, int]:
+        """The row that holds each exclusive key."""
+        return {key: row for row in np.flatnonzero(self.begun).tolist() for key in self.terms[row].exclusive}
+
+    def blocked(self) -> Iterator[tuple[int, int]]:
+        """Pairs of rows: a campaign, and one that it cannot begin before: a predecessor, or a holder of its key."""
+        yield from self.follows
+        holders = self.holders
+        if holders:
+            for row in np.flatnonzero(self.open > 0).tolist():
+                for key in self.terms[row].exclusive:
+                    if holders.get(key, row) != row:
+                        yield row, holders[key]
+
+    def guaranteed(self, rules: Rules) -> dict[str, float]:
+        """Share of the slots guaranteed to each account that contends, by name."""
+        if not rules.shares.total:
+            return {}
+        contending = np.unique(self.account[self.contending]).tolist()
+        return rules.shares.guaranteed([self.names[code] for code in contending])
+
+    def overdue(self, rules: Rules, moment_h: float) -> Indices:
+        """Rows that may start and waited longer than the reserve lets them, the longest wait first."""
+        if not rules.reserve.share:
+            return _NONE
+        idle = (self.open > 0) & (self.running == 0)
+        late = np.flatnonzero(idle & (moment_h - self.since_h > rules.reserve.max_wait_h))
+        return late[np.argsort(self.since_h[late], kind="stable")]
+
+    def started(self, tasks: Mapping[int, int], via: Mapping[int, Via]) -> Self:
+        """The lineup once so many tasks of rows were started, and what gave them their slots."""
+        rows, started = np.array(list(tasks)), np.array(list(tasks.values()))
+        left, running, given, begun = self.open.copy(), self.running.copy(), self.via.copy(), self.begun.copy()
+        idle = rows[running[rows] == 0]
+        given[idle] = [via[row] for row in idle.tolist()]
+        left[rows] -= started
+        running[rows] += started
+        begun[rows] = True
+        return replace(self, open=left, running=running, via=given, begun=begun)
+
+    def pass_time(self, books: Books, moment_h: float, slots: float) -> None:
+        """Let the books go on to a moment, up to which things stood as here."""
+        by_rank: dict[str, float] = {}
+        by_share: dict[str, float] = {}
+        by_reserve = 0.0
+        for row in self.busy.tolist():
+            held = float(self.running[row] * self.weight[row])
+            if self.via[row] == Via.RESERVE:
+                by_reserve += held
+                continue
+            by = by_share if self.via[row] == Via.SHARE else by_rank
+            account = self.terms[row].account
+            by[account] = by.get(account, 0.0) + held
+        books.pass_to(
+            moment_h,
+            slots=slots,
+            guaranteed=self.guaranteed(books.rules),
+            by_rank=by_rank,
+            by_share=by_share,
+            by_reserve=by_reserve,
+            overdue=len(self.overdue(books.rules, moment_h)) > 0,
+        )
+
+
+def inherited(lineup: Lineup, moment_h: float, order: Order) -> tuple[Floats, Flags]:
+    """Pressure and pin of each row; whoever others wait for presses as hard as the hardest pressing of them.
+
+    Rows that neither contend nor are waited for have a pressure of 0.
+    """
+    columns = lineup.columns
+    blocked = list(lineup.blocked())
+    if not blocked:
+        pressing = np.zeros(len(columns))
+        rows = lineup.contending
+        pressing[rows] = pressure(columns.take(rows), moment_h, order)
+        return pressing, columns.pinned
+    pressing, pinned = pressure(columns, moment_h, order), columns.pinned.copy()
+    spreads = True
+    while spreads:  # along chains; ends, as everything only grows and never beyond the largest there is
+        spreads = False
+        for row, before in blocked:
+            if pressing[row] > pressing[before] or (pinned[row] and not pinned[before]):
+                pressing[before] = max(pressing[row], pressing[before])
+                pinned[before] |= pinned[row]
+                spreads = True
+    return pressing, pinned
+
+
+def alone(columns: Columns, account: str = "") -> Lineup:
+    """A lineup of campaigns with nothing but their worth, none begun, each ready for all the slots it may hold."""
+    n = len(columns)
+    return Lineup(
+        columns=columns,
+        terms=[Terms(account)] * n,
+        account=np.zeros(n, dtype=np.int64),
+        names=(account,),
+        open=columns.slots.astype(np.int64),
+        running=np.zeros(n, dtype=np.int64),
+        weight=np.ones(n),
+        via=np.zeros(n, dtype=np.int64),
+        begun=np.zeros(n, dtype=bool),
+        since_h=columns.ready_h,
+        chunk_units=np.ones(n),
+    )
+
+
+_NONE: Indices = np.empty(0, dtype=np.intp)
