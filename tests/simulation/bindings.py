@@ -13,6 +13,7 @@ from serving.scheduling.work import Lease
 from tests.simulation.ledger import Known, Ledger
 
 _HAIR = 1e-6
+_NEARLY = 1 - 1e-6
 
 
 class Bindings:
@@ -26,7 +27,7 @@ class Bindings:
     def __init__(self, ledger: Ledger, store: Store, rules: Rules, skew_s: float) -> None:
         self._ledger, self._store, self._rules, self._skew_s = ledger, store, rules, skew_s
         self._holder: dict[str, str] = {}
-        self._filled: dict[str, tuple[float, float]] = {}  # by key: units above the drain, and as of when
+        self._spent: dict[str, tuple[float, float]] = {}  # by key: units done and not made good since, as of when
         self._begun: dict[str, list[float]] = defaultdict(list)
 
     def limits_of(self, campaign: Campaign) -> dict[str, Limit]:
@@ -35,9 +36,54 @@ class Bindings:
         keys = (f"account:{campaign.account}", f"channel:{campaign.channel}", f"kind:{campaign.kind}")
         return {key: limits[key] for key in keys if key in limits}
 
-    def running(self, key: str) -> int:
-        """How many leases count against a limit."""
-        return sum(known.held for known in self._ledger.campaigns.values() if key in self.limits_of(known.campaign))
+    def running(self, key: str) -> tuple[int, float]:
+        """How many leases count against a limit, and the units of the chunks they are at."""
+        bound = [k for k in self._ledger.campaigns.values() if k.held and key in self.limits_of(k.campaign)]
+        return sum(k.held for k in bound), sum(k.held * chunk_units(k) for k in bound)
+
+    def spent(self, key: str) -> float:
+        """Units by which the bucket of a rate limit is short of full, by what was done."""
+        now, rate = self._ledger.now_s(), self._rules.limits[key].rate_per_s or 0.0
+        spent, as_of = self._spent.get(key, (self._rules.limits[key].most, 0.0))
+        return max(spent - rate * (now - as_of), 0.0)
+
+    def led_anew(self) -> None:
+        """Empty the buckets: a new leader cannot know what was used just before."""
+        for key in self._rules.rated:
+            self._spent[key] = (self._rules.limits[key].most, self._ledger.now_s())
+
+    def did(self, known: Known, units: float) -> None:
+        """Note units that a campaign did."""
+        for key in self.limits_of(known.campaign):
+            if key in self._rules.rated:
+                self._spent[key] = (self.spent(key) + units, self._ledger.now_s())
+
+    def holds_back(self, campaign: Campaign, at: datetime, instead_of: Campaign | None = None) -> bool:
+        """Whether something keeps a campaign from a slot, even if another had not been given one just now."""
+        known = self._ledger.campaigns[campaign.campaign_id]
+        other = None if instead_of is None else self._ledger.campaigns[instead_of.campaign_id]
+        began_now = other is not None and other.begun_s == self._ledger.now_s()
+        for key in campaign.exclusive:
+            holder = self.holder(key, at)
+            own = holder in (None, campaign.campaign_id)
+            if not own and not (began_now and other is not None and holder == other.campaign.campaign_id):
+                return True
+        cap = self._rules.cap
+        if cap is not None and known.begun_s is None:
+            for target in campaign.targets:
+                gone = began_now and other is not None and target in other.campaign.targets
+                if self.addressed(target, -self._skew_s) - gone >= cap.count:
+                    return True
+        for key, limit in self.limits_of(campaign).items():
+            tasks, units = self.running(key)
+            if other is not None and key in self.limits_of(other.campaign):
+                tasks, units = tasks - 1, units - chunk_units(other)
+            if limit.concurrency is not None and tasks >= limit.concurrency:
+                return True
+            needed = min(chunk_units(known), limit.most)
+            if limit.rate_per_s is not None and self.spent(key) + units + needed > limit.most * _NEARLY:
+                return True
+        return False
 
     def holder(self, key: str, at: datetime) -> str | None:
         """The campaign that holds an exclusive key."""
@@ -48,13 +94,13 @@ class Bindings:
         let_go = (state not in LIVE or state is State.PAUSED) and not held
         return None if let_go else holder
 
-    def addressed(self, target: str) -> int:
-        """How many campaigns began to address a target within the cap's window."""
+    def addressed(self, target: str, slack_s: float) -> int:
+        """How many campaigns began to address a target within the cap's window, shortened by some seconds."""
         cap = self._rules.cap
         if cap is None:
             return 0
         since = self._ledger.now_s() - cap.window_h * 3600
-        return sum(begun > since + self._skew_s for begun in self._begun[target])
+        return sum(begun > since + slack_s for begun in self._begun[target])
 
     def claimed(self, lease: Lease, at: datetime) -> None:
         """Check and note a lease that the ledger has noted."""
@@ -74,7 +120,7 @@ class Bindings:
             if holder not in (None, own):
                 self._ledger.breach("conflict", f"{own} runs beside {holder}, which holds {key}")
             self._holder[key] = own
-        self._check_limits(known, lease)
+        self._check_limits(known)
 
     def _check_predecessors(self, campaign: Campaign, at: datetime) -> None:
         for name in campaign.after:
@@ -85,20 +131,21 @@ class Bindings:
     def _check_cap(self, campaign: Campaign) -> None:
         cap = self._rules.cap
         for target in campaign.targets:
-            if cap is not None and self.addressed(target) >= cap.count:
+            if cap is not None and self.addressed(target, self._skew_s) >= cap.count:
                 self._ledger.breach("frequency cap", f"{campaign.campaign_id} is one too many to address {target}")
             self._begun[target].append(self._ledger.now_s())
 
-    def _check_limits(self, known: Known, lease: Lease) -> None:
-        now = self._ledger.now_s()
+    def _check_limits(self, known: Known) -> None:
         for key, limit in self.limits_of(known.campaign).items():
-            if limit.concurrency is not None and self.running(key) > limit.concurrency:
-                self._ledger.breach("concurrency", f"{self.running(key)} tasks run under {key}")
-            if limit.rate_per_s is None:
-                continue
-            units = float(lease.task.payload["seconds"])
-            filled, as_of = self._filled.get(key, (0.0, 0.0))
-            filled = max(filled - limit.rate_per_s * (now - as_of), 0.0) + units
-            self._filled[key] = (filled, now)
-            if filled > max(limit.most, units) + _HAIR:
-                self._ledger.breach("rate", f"{filled:g} units at once under {key}, which lets {limit.most:g} through")
+            tasks, units = self.running(key)
+            if limit.concurrency is not None and tasks > limit.concurrency:
+                self._ledger.breach("concurrency", f"{tasks} tasks run under {key}")
+            if limit.rate_per_s is not None:
+                used = self.spent(key) + units
+                if used > max(limit.most, chunk_units(known)) + _HAIR:
+                    self._ledger.breach("rate", f"{used:g} units at once under {key}, which lets {limit.most:g} through")
+
+
+def chunk_units(known: Known) -> float:
+    """Units of each chunk of a campaign."""
+    return float(known.first.payload["seconds"])

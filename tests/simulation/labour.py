@@ -11,8 +11,7 @@ from typing import Any
 from features.records import Task
 from serving.handlers.python import Checkpoint, Context, Handler
 from tests.simulation.ledger import Ledger
-from tests.simulation.plagues import Plague
-from tests.simulation.worlds import LEASE_S
+from tests.simulation.worlds import LEASE_S, World
 
 
 class Misdeed(Exception):
@@ -30,7 +29,7 @@ class Labour:
 
     def __init__(
         self,
-        plague: Plague,
+        world: World,
         chance: Random,
         faults: Counter[str],
         ledger: Ledger,
@@ -38,7 +37,7 @@ class Labour:
         dies: Callable[[], None],
         mutes: Callable[[float], None],
     ) -> None:
-        self._plague, self._chance, self._faults, self._ledger = plague, chance, faults, ledger
+        self._world, self._chance, self._faults, self._ledger = world, chance, faults, ledger
         self._dies, self._mutes = dies, mutes
 
     @property
@@ -62,8 +61,8 @@ class Labour:
 
     async def _misbehaves(self, name: str, task: Task) -> Checkpoint | None:
         """Take longer, raise, or end the worker; or say which lie to tell."""
-        plague, drawn = self._plague, self._chance.random()
-        nature = Random(f"{name}/nature").random()  # of the task, whoever tries it
+        plague, drawn = self._world.plague, self._chance.random()
+        nature = Random(f"{self._world.seed}/{name}").random()  # of the task, whoever tries it
         if nature < plague.deadly:
             self._faults["handler deadly"] += 1
             self._dies()

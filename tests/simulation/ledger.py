@@ -49,6 +49,12 @@ class Known:
     tasks: dict[str, Kept] = field(default_factory=dict)
     begun_s: float | None = None
     held: int = 0
+    preempted: int = 0
+
+    @property
+    def first(self) -> Task:
+        """The first of its tasks."""
+        return next(iter(self.tasks.values())).task
 
 
 class Ledger:
@@ -62,6 +68,7 @@ class Ledger:
     Attributes
     ----------
     counts : how often each thing happened.
+    given_up : campaigns that their owners cancelled, or tried to.
     trace : one line for each thing that happened; empty unless asked for.
     """
 
@@ -70,6 +77,7 @@ class Ledger:
         self.campaigns: dict[str, Known] = {}
         self.breaches: list[Breach] = []
         self.counts: Counter[str] = Counter()
+        self.given_up: set[str] = set()
         self.trace: list[str] = []
 
     def breach(self, invariant: str, text: str) -> None:
@@ -120,10 +128,17 @@ class Ledger:
         kept.lease, kept.fence, kept.until, kept.owner = lease, lease.fence, lease.until, owner
         known.held += 1
 
-    def reported(self, lease: Lease, outcome: Reached | Outcome, answer: Lease | None, until: datetime) -> None:
-        """Check and note what the store made of a report."""
+    def reported(self, lease: Lease, outcome: Reached | Outcome, answer: Lease | None, until: datetime) -> float:
+        """Check and note what the store made of a report, and return how many units it did."""
+        kept = self.kept(lease.task.campaign_id, lease.task.task_id)
+        before = kept.units_done
+        self._report(kept, lease, outcome, answer, until)
+        return kept.units_done - before
+
+    def _report(
+        self, kept: Kept, lease: Lease, outcome: Reached | Outcome, answer: Lease | None, until: datetime
+    ) -> None:
         own = lease.task
-        kept = self.kept(own.campaign_id, own.task_id)
         name = f"{own.campaign_id}/{own.task_id}"
         current = kept.lease is not None and kept.fence == lease.fence
         self.tell("report", f"{name} fence {lease.fence} chunk {lease.chunk} {outcome} {'kept' if answer else 'stale'}")
@@ -151,9 +166,10 @@ class Ledger:
                 kept.units_done = own.units
             case Released(preempted):
                 self.counts["preemptions"] += preempted
-            case Failed(_, retry_at):
-                kept.failures += 1
-                kept.dead = retry_at is None
+                self.campaigns[own.campaign_id].preempted += preempted
+            case Failed():
+                kept.failures += outcome.counts
+                kept.dead = outcome.retry_at is None
 
     def extended(self, leases: Sequence[Lease], until: datetime) -> None:
         """Note leases held longer."""

@@ -15,6 +15,7 @@ from serving.scheduling.work import Estimate, Forecast
 from tests.simulation.plagues import Plague
 from tests.simulation.virtual import VirtualLoop
 
+HORIZON_H = 1.0
 LATER_S = (1.0, 90.0, 900.0)
 """How much later a report comes a second time."""
 
@@ -97,7 +98,7 @@ class Oracle:
         return Forecast(
             model_version="3" if dollars else None,
             source="champion" if dollars else "matrix",
-            horizon_h=1.0,
+            horizon_h=HORIZON_H,
             index_quantiles=tuple(float(q) for q in range(0, 1000, 10)) if dollars else (),
             estimates=tuple(self._estimate(campaign, dollars) for campaign in campaigns),
         )

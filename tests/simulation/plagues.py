@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Blow = Literal["kill worker", "kill scheduler", "freeze worker", "freeze scheduler", "mute worker"]
+Blow = Literal[
+    "kill worker", "kill scheduler", "drain scheduler", "freeze worker", "freeze scheduler", "mute worker"
+]
 """Strikes a process at a moment; a muted worker works on, but its heartbeats and reports do not get through."""
 
 
@@ -71,6 +73,7 @@ def plague_of(chance: Random, span_s: float) -> Plague:
     blows: tuple[tuple[Blow, int], ...] = (
         ("kill worker", 5),
         ("kill scheduler", 3),
+        ("drain scheduler", 2),
         ("freeze worker", 2),
         ("freeze scheduler", 2),
         ("mute worker", 2),

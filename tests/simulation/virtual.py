@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import events
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from heapq import heappop
@@ -28,7 +29,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._moment = 0.0
         self._put_by: dict[str, list[Any]] = {}
-        self.turns = 0
+        self.before_time_passes: Callable[[float], None] = lambda _: None
 
     def time(self) -> float:
         """Seconds since the loop was made."""
@@ -49,12 +50,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 heappop(scheduled)._scheduled = False
             if not scheduled:
                 raise NothingLeft
-            self._moment = max(self._moment, scheduled[0]._when)
+            if (passing := scheduled[0]._when - self._moment) > 0:
+                self.before_time_passes(passing)
+                self._moment = scheduled[0]._when
         while scheduled and scheduled[0]._when <= self._moment:
             timer = heappop(scheduled)
             timer._scheduled = False
             ready.append(timer)
-        self.turns += 1
         for _ in range(len(ready)):
             handle = ready.popleft()
             if handle._cancelled:

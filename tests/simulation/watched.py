@@ -16,12 +16,18 @@ from tests.simulation.precedence import Precedence
 
 
 class Watched:
-    """Has the methods of the store it watches."""
+    """Has the methods of the store it watches.
+
+    Attributes
+    ----------
+    leader : the scheduler that took the lead last.
+    """
 
     def __init__(self, store: Store, ledger: Ledger, bindings: Bindings, precedence: Precedence) -> None:
         self._store, self._ledger = store, ledger
         self._bindings, self._precedence = bindings, precedence
         self._runs = 0
+        self.leader: str | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -73,13 +79,23 @@ class Watched:
         self._precedence.claimed(before, leases, at)
         return leases
 
+    def hold(self, name: str, owner: str, at: datetime, until: datetime) -> bool:
+        """See `Notes.hold`."""
+        held = self._store.hold(name, owner, at, until)
+        if held and self.leader != owner:
+            self.leader = owner
+            self._bindings.led_anew()
+        return held
+
     def report(
         self, reports: Sequence[tuple[Lease, Reached | Outcome]], at: datetime, until: datetime
     ) -> list[Lease | None]:
         """See `WorkQueue.report`."""
         answers = self._store.report(reports, at, until)
         for (lease, outcome), answer in zip(reports, answers, strict=True):
-            self._ledger.reported(lease, outcome, answer, until)
+            done = self._ledger.reported(lease, outcome, answer, until)
+            if done:
+                self._bindings.did(self._ledger.campaigns[lease.task.campaign_id], done)
         return answers
 
     def extend(self, leases: Sequence[Lease], until: datetime) -> list[Lease]:
