@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,9 +28,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from features.records import NonNegative, Positive
+from features.records import NonNegative, Positive, Share
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
+from serving.scheduling.rules import Cap, Limit, LimitKey, Reserve, Rules, Shares
 
 PREFIX, FILE = "PRECEDENCE_", "precedence.toml"
 
@@ -76,6 +78,23 @@ class Settings(BaseSettings):
     )
     preemption_min_run_s: NonNegative = Field(900.0, description="how long a task runs before it may be preempted")
     preemption_budget: NonNegativeInt = Field(3, description="how often one campaign may be preempted")
+    reserve_share: Share = Field(0.05, description="share of the slots for campaigns that waited past max_wait_s, 0-1")
+    max_wait_s: Positive = Field(172_800.0, description="how long a campaign may wait before the reserve serves it")
+    fair_share: Share = Field(
+        0.5, description="share of the slots guaranteed to accounts that contend, in equal parts; the rest goes by rank"
+    )
+    account_shares: dict[str, Share] = Field(
+        default_factory=dict, description="guaranteed shares of single accounts, part of fair_share (a table, or JSON)"
+    )
+    limits: dict[LimitKey, Limit] = Field(
+        default_factory=dict,
+        description="rate_per_s (units), burst and concurrency by key (a table, or JSON); keys are account:, channel:,"
+        " kind: and tag: with a name",
+    )
+    frequency_cap: PositiveInt | None = Field(
+        None, description="most campaigns that may begin to address one target within frequency_window_s; default: any"
+    )
+    frequency_window_s: Positive = Field(86_400.0, description="window of the frequency cap")
     latency_emphasis: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         description="hurries the most valuable campaigns at some cost in value: orders by index x p^this, 0-1",
@@ -128,6 +147,21 @@ class Settings(BaseSettings):
             "home": home,
         }
 
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if (total := sum(self.account_shares.values())) > self.fair_share:
+            raise ValueError(f"account_shares add up to {total:g}, more than fair_share, which is {self.fair_share:g}")
+        return self
+
+    def rules(self) -> Rules:
+        """What binds campaigns beside their worth."""
+        return Rules(
+            Reserve(self.reserve_share, self.max_wait_s / 3600),
+            Shares(self.fair_share, self.account_shares),
+            self.limits,
+            None if self.frequency_cap is None else Cap(self.frequency_cap, self.frequency_window_s / 3600),
+        )
+
     @classmethod
     def read(cls, **overrides: Any) -> Self:
         """Settings of this process; `overrides` that are not None come from its command line.
@@ -152,7 +186,10 @@ class Settings(BaseSettings):
         """The same settings as environment variables, for a process started by this one."""
         given = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         handlers = given.pop("handlers", {})
-        variables = {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
+        variables = {
+            f"{PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in given.items()
+        }
         if handlers:
             variables[f"{PREFIX}HANDLERS"] = ",".join(f"{name}={path}" for name, path in handlers.items())
         return variables

@@ -145,6 +145,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
                 settings.preemption_factor, settings.preemption_min_run_s / 3600, settings.preemption_budget
             ),
             emphasis=settings.latency_emphasis,
+            rules=settings.rules(),
         )
         loop = asyncio.create_task(tick.run())
         try:

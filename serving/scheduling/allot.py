@@ -119,15 +119,14 @@ class Allotment:
             if via is not Via.PIN and self._grantable(row, 1, 1.0):
                 yield row, via
 
-    def keeps(self, row: int) -> bool:
-        """Whether a row that holds slots has a right to them: it is pinned, or it runs on a share with credit left."""
-        if self.pinned[row]:
-            return True
-        via, account = self._lineup.via[row], self._lineup.terms[row].account
-        if via == Via.RESERVE:
-            return self._books.reserve.slot_h > -_HAIR
-        held = self._held[account]
-        return held <= self._guaranteed.get(account, 0.0) * self._slots + _HAIR
+    def reserved(self, row: int) -> bool:
+        """Whether a row runs on the reserve, with credit left."""
+        return bool(self._lineup.via[row] == Via.RESERVE) and self._books.reserve.slot_h > -_HAIR
+
+    def shared(self, row: int) -> bool:
+        """Whether the row's account holds no more than its guaranteed share: nobody else may take a slot of it."""
+        account = self._lineup.terms[row].account
+        return self._held[account] <= self._guaranteed.get(account, 0.0) * self._slots + _HAIR
 
     def hindrance(self, row: int, without: int | None = None) -> Hindrance | None:
         """What holds a row with open tasks, as things stand after the grants; None if nothing does.

@@ -50,7 +50,7 @@ class Asking:
         if not question.done():
             return policy
         self._question = None
-        return self._take(question.result(), policy)
+        return policy if question.cancelled() else self._take(question.result(), policy)
 
     def stop(self) -> None:
         """Give up on what is under way."""

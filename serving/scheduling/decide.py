@@ -90,7 +90,7 @@ class _Runners:
     def by_right(self, paper: Allotment) -> Iterator[Yield]:
         """One for each campaign with a right to a slot that none is free for; neither budget nor least run protect."""
         for row, via in paper.claims():
-            leaves = next((pair for pair in self._left if not paper.keeps(pair[0]) and pair[0] != row), None)
+            leaves = next((pair for pair in self._left if self._may_leave(paper, pair[0], row)), None)
             if leaves is None:
                 return
             self._left.remove(leaves)
@@ -105,7 +105,7 @@ class _Runners:
             standing = board.standings[row]
             since = runner.since or board.moment
             ran_h = (board.moment - since) / timedelta(hours=1)
-            if not rule.disturbs(ran_h, standing.preemptions + sent[row]) or paper.keeps(row):
+            if not rule.disturbs(ran_h, standing.preemptions + sent[row]) or paper.reserved(row):
                 continue
             challenger = next(self._challengers(paper, row), None)
             if challenger is not None:
@@ -113,14 +113,22 @@ class _Runners:
                 paper.grant(challenger, 1, Via.RANK)
                 yield Yield(runner, board.standings[challenger].campaign_id)
 
+    def _may_leave(self, paper: Allotment, row: int, claimant: int) -> bool:
+        """Whether a runner may be sent away for a campaign with a right to a slot."""
+        return row != claimant and not (paper.pinned[row] or paper.reserved(row) or paper.shared(row))
+
     def _challengers(self, paper: Allotment, runner: int) -> Iterator[int]:
         """Waiting rows that may take the runner's slot, most pressing first."""
+        terms = self._board.lineup.terms
         enough = self._board.policy.preemption.factor * paper.pressing[runner]
+        own = terms[runner].account if paper.shared(runner) else None
         for row in paper.ranked:
             by_pin = paper.pinned[row] and not paper.pinned[runner]
             if not by_pin and (paper.pinned[runner] or not paper.pressing[row] > enough):
                 return
-            if paper.left[row] and row != runner and paper.hindrance(row, without=runner) is None:
+            if not paper.left[row] or row == runner or (own is not None and terms[row].account != own):
+                continue
+            if paper.hindrance(row, without=runner) is None:
                 yield row
 
 

@@ -114,6 +114,8 @@ class Lineup:
 
     def pass_time(self, books: Books, moment_h: float, slots: float) -> None:
         """Let the books go on to a moment, up to which things stood as here."""
+        if moment_h <= books.at_h:
+            return
         by_rank: dict[str, float] = {}
         by_share: dict[str, float] = {}
         by_reserve = 0.0

@@ -12,9 +12,12 @@ from types import MappingProxyType
 from typing import Annotated
 
 from annotated_types import Ge
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from features.records import Campaign, Positive, Share
+
+LimitKey = Annotated[str, Field(pattern="^(account|channel|kind|tag):.+")]
+"""What a limit is for, see `keys_of`."""
 
 Count = Annotated[int, Ge(1)]
 
@@ -38,9 +41,9 @@ class Limit:
 
     def __post_init__(self) -> None:
         if self.rate_per_s is None and self.concurrency is None:
-            raise ValueError("a limit needs rate_per_s, concurrency, or both")
+            raise ValueError("rate_per_s, concurrency, or both are required of a limit")
         if self.burst is not None and self.rate_per_s is None:
-            raise ValueError("burst needs rate_per_s")
+            raise ValueError("burst is of use only with rate_per_s")
 
     @property
     def most(self) -> float:
@@ -141,7 +144,7 @@ class Terms:
 def keys_of(campaign: Campaign) -> tuple[str, ...]:
     """The keys whose limits a campaign counts against: its account, channel, kind and tags."""
     own = (f"account:{campaign.account}", f"channel:{campaign.channel}", f"kind:{campaign.kind}")
-    return (*own, *(f"tag:{tag}" for tag in campaign.tags))
+    return (*own, *(f"tag:{tag}" for tag in dict.fromkeys(campaign.tags)))
 
 
 def terms_of(campaign: Campaign, rules: Rules) -> Terms:

@@ -43,7 +43,7 @@ CLEAR, START, BLOCK, GIVE_WAY = Event.CLEAR, Event.START, Event.BLOCK, Event.GIV
 def test_a_campaign_is_moved_to_where_its_work_is(state, progress, events):
     standing = replace(SALE, state=state, progress=progress, worked_at=after(5))
     assert events_of(standing, NOON) == events
-    for settled in moved([standing], moves_of([standing], NOON)):
+    for settled in moved([standing], moves_of([standing], NOON), NOON):
         if events and settled.state is not State.DONE and settled.state is not State.FAILED:
             assert events_of(settled, NOON) == (), "one look is enough"
 

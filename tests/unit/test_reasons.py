@@ -23,7 +23,7 @@ def standing(state: State = State.READY, released_at: Any = MONDAY, **facts: Any
 
 
 def asked(of: Standing, ahead: str | None = None, slots: int = 4) -> Why | None:
-    return why(of, MONDAY, ahead, slots)
+    return why(of, MONDAY, hindered=None, ahead=ahead, slots=slots)
 
 
 def test_not_released_until_its_release() -> None:

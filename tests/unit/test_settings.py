@@ -42,11 +42,37 @@ def test_handlers_fit_into_one_environment_variable(monkeypatch: pytest.MonkeyPa
 
 def test_a_child_process_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("precedence.toml").write_text("home = 'state'\nclock_origin = 2026-01-05T00:00:00+00:00\n")
-    settings = Settings.read(workers=7, handlers={"mail": "shop.mail:send"})
+    sms = {"channel:sms": {"rate_per_s": 10, "burst": 50, "concurrency": 2}}
+    settings = Settings.read(workers=7, handlers={"mail": "shop.mail:send"}, limits=sms, account_shares={"acme": 0.2})
     Path("precedence.toml").unlink()
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert Settings.read() == settings
+
+
+def test_shares_of_accounts_may_not_exceed_what_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRECEDENCE_ACCOUNT_SHARES", '{"acme": 0.9}')
+    with pytest.raises(SettingInvalid, match=r"account_shares .*add up to 0\.9, more than fair_share, which is 0\.5"):
+        Settings.read()
+
+
+@pytest.mark.parametrize(
+    ("limits", "field", "allowed"),
+    [
+        ('{"sms": {"concurrency": 2}}', "limits.sms", "account|channel|kind|tag"),
+        ('{"channel:sms": {"burst": 2}}', "limits.channel:sms", "rate_per_s, concurrency, or both are required"),
+        ('{"channel:sms": {"concurrency": 1, "burst": 2}}', "limits.channel:sms.burst", "only with rate_per_s"),
+        ('{"channel:sms": {"rate_per_s": 0}}', "limits.channel:sms.rate_per_s", "greater than 0"),
+    ],
+)
+def test_a_wrong_limit_is_refused_by_name(
+    limits: str, field: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRECEDENCE_LIMITS", limits)
+    with pytest.raises(SettingInvalid) as refused:
+        Settings.read()
+    assert field in str(refused.value)
+    assert allowed in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +84,7 @@ def test_a_child_process_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch
         ("lease_s", "inf", "finite"),
         ("priority_port", "70000", "65535"),
         ("preemption_factor", "0.5", "greater than or equal to 1"),
+        ("frequency_cap", "0", "greater than 0"),
         ("clock_origin", "2026-01-05T00:00:00", "offset"),
         ("handlers", "mail", "name=module:function"),
         ("host", "192.0.2.7", "loopback"),
