@@ -115,7 +115,9 @@ def _judged(
         breaches.append(f"{len(keys)} of {tasks * chunks} chunks had their effect")
     repeated = sum(keys.values()) - len(keys)
     if repeated > kills * a_scheduler.SLOTS:
-        breaches.append(f"{repeated} chunks were begun again, though at most {a_scheduler.SLOTS} are under way at a kill")
+        breaches.append(
+            f"{repeated} chunks were begun again, though at most {a_scheduler.SLOTS} are under way at a kill"
+        )
     with closing(sqlite3.connect(directory / "queue.db")) as connection:
         (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
     if verdict != "ok":

@@ -143,7 +143,9 @@ class Bindings:
             if limit.rate_per_s is not None:
                 used = self.spent(key) + units
                 if used > max(limit.most, chunk_units(known)) + _HAIR:
-                    self._ledger.breach("rate", f"{used:g} units at once under {key}, which lets {limit.most:g} through")
+                    self._ledger.breach(
+                        "rate", f"{used:g} units at once under {key}, which lets {limit.most:g} through"
+                    )
 
 
 def chunk_units(known: Known) -> float:

@@ -35,9 +35,7 @@ def check_endings(world: World, ledger: Ledger, store: Store, at: datetime) -> N
     _check_log(ledger, store)
 
 
-def _wrong(
-    known: Known, standing: Standing, world: World, ledger: Ledger, store: Store, at: datetime
-) -> str | None:
+def _wrong(known: Known, standing: Standing, world: World, ledger: Ledger, store: Store, at: datetime) -> str | None:
     """Why a campaign should not have ended like that; None if it should."""
     campaign, tasks = known.campaign, known.tasks.values()
     state = standing.state

@@ -191,7 +191,9 @@ class Ledger:
                 self.breach("lease expiry", f"{name} was taken back although nobody held it")
                 continue
             if (kept.owner != owner) if owner is not None else (kept.until is None or kept.until > at):
-                self.breach("lease expiry", f"{name} was taken back at {at} from a holder who has it until {kept.until}")
+                self.breach(
+                    "lease expiry", f"{name} was taken back at {at} from a holder who has it until {kept.until}"
+                )
             self._ended(kept)
             kept.failures += 1
             kept.dead = kept.failures >= self._attempts

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Blow = Literal[
-    "kill worker", "kill scheduler", "drain scheduler", "freeze worker", "freeze scheduler", "mute worker"
-]
+Blow = Literal["kill worker", "kill scheduler", "drain scheduler", "freeze worker", "freeze scheduler", "mute worker"]
 """Strikes a process at a moment; a muted worker works on, but its heartbeats and reports do not get through."""
 
 

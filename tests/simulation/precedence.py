@@ -64,9 +64,7 @@ class Precedence:
         given = [before[name] for name in dict.fromkeys(lease.task.campaign_id for lease in leases)]
         taken = {name: sum(lease.task.campaign_id == name for lease in leases) for name in before}
         envious = [
-            contender
-            for contender in before.values()
-            if startable(contender.standing, at) > taken[contender.name]
+            contender for contender in before.values() if startable(contender.standing, at) > taken[contender.name]
         ]
         for holder in given:
             for other in envious:
@@ -108,9 +106,7 @@ def contenders(standings: Sequence[Standing], world: World, at: datetime) -> dic
     by_matrix = any(s.estimate is not None and s.estimate.value is None for s in valued)
     columns = columns_of(valued, world.slots)
     keys = (matrix if by_matrix else index(HORIZON_H))(columns, hours(at))
-    found = {
-        s.campaign_id: Contender(s, key * s.boost, s.pinned) for s, key in zip(valued, keys.tolist(), strict=True)
-    }
+    found = {s.campaign_id: Contender(s, key * s.boost, s.pinned) for s, key in zip(valued, keys.tolist(), strict=True)}
     for s in standings:
         found.setdefault(s.campaign_id, Contender(s, 0.0, s.pinned))
     _inherit(found, at)

@@ -55,9 +55,7 @@ class Process:
 class Worker(Process):
     """A process with an executor of some slots."""
 
-    def __init__(
-        self, name: str, loop: VirtualLoop, link: Link, clock: Clock, *, slots: int, chance: Random
-    ) -> None:
+    def __init__(self, name: str, loop: VirtualLoop, link: Link, clock: Clock, *, slots: int, chance: Random) -> None:
         super().__init__(name, loop, link, clock)
         self.slots, self._chance = slots, chance
         self.executor: LocalExecutor
@@ -111,9 +109,7 @@ class Fleet:
 
     async def stop(self, grace_s: float) -> None:
         """Stop all of them."""
-        stopping = [
-            worker.within(asyncio.ensure_future, worker.executor.stop(grace_s)) for worker in self._there
-        ]
+        stopping = [worker.within(asyncio.ensure_future, worker.executor.stop(grace_s)) for worker in self._there]
         if stopping:
             await asyncio.wait(stopping)
 

@@ -97,7 +97,9 @@ def world_of(seed: int, size: int = 70) -> World:
         embedded=chance.random() < 0.5,
         load=load,
         rules=_rules(chance, accounts, channels),
-        preemption=Preemption(chance.choice((1.0, 1.5, 3.0)), chance.choice((0.0, 2 / 60, 0.1)), chance.choice((0, 1, 3))),
+        preemption=Preemption(
+            chance.choice((1.0, 1.5, 3.0)), chance.choice((0.0, 2 / 60, 0.1)), chance.choice((0, 1, 3))
+        ),
         dollars=chance.random() < 0.9,
         plague=plague,
         submissions=submissions,
