@@ -17,6 +17,8 @@ from serving.handlers.python import Handler, Handlers
 from serving.handlers.simulated import simulate
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
+from serving.scheduling.reasons import Why
+from serving.scheduling.rules import NO_RULES, Rules
 from serving.scheduling.states import State
 from serving.scheduling.tick import Tick
 from serving.scheduling.work import Standing
@@ -63,6 +65,7 @@ class Floor:
         preemption: Preemption | None = None,
         owner: str = "here",
         emphasis: float = 0.0,
+        rules: Rules = NO_RULES,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = ManualClock(start)
@@ -90,6 +93,7 @@ class Floor:
             attempts=retry.attempts,
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
             emphasis=emphasis,
+            rules=rules,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:
@@ -119,13 +123,22 @@ class Floor:
             await let_run()
             await self.step()
 
+    def why(self, campaign_id: str) -> Why | None:
+        """Why a campaign does not run, as of the last step."""
+        entry = self.tick.board.entry(campaign_id)
+        return None if entry is None else entry.why
+
+    def began_h(self, campaign_id: str) -> float | None:
+        """When a campaign first got a slot, hours after noon."""
+        return hours_after_noon(self.standing(campaign_id).begun_at)
+
     def standing(self, campaign_id: str) -> Standing:
         """Where a campaign stands now."""
         return self.store.standing(campaign_id, self.clock.now())
 
     def states(self) -> dict[str, State]:
         """The state of every live campaign."""
-        return {s.campaign_id: s.state for s in self.store.live(self.clock.now())}
+        return {s.campaign_id: s.state for s in self.store.live(self.clock.now()).standings}
 
     def running(self) -> list[str]:
         """The campaigns on the slots."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from features.records import Campaign, Task
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Estimate, Forecast, Lease, Move
+from serving.scheduling.work import Estimate, Forecast, Lease, Move, Outcome, Reached, Want
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -39,15 +39,23 @@ def a_task(task_id: str = "send", campaign_id: str = "sale", **facts: Any) -> Ta
 def submitted_ready(store: Any, campaign_id: str = "sale", tasks: int = 1, at: datetime = NOON) -> None:
     """Put a campaign into the store and clear it for work."""
     store.submit(a_campaign(campaign_id), [a_task(f"t{n}", campaign_id) for n in range(tasks)], at)
-    store.move([Move(campaign_id=campaign_id, before=State.SUBMITTED, event=Event.CLEAR)])
+    store.move([Move(campaign_id=campaign_id, before=State.SUBMITTED, event=Event.CLEAR)], at)
 
 
 def claimed(
-    store: Any, campaign_id: str = "sale", at: datetime = NOON, owner: str = "here", for_s: float = 60
+    store: Any, campaign_id: str = "sale", at: datetime = NOON, owner: str = "here", for_s: float = 60, **how: Any
 ) -> Lease:
     """Lease the campaign's next task."""
-    (lease,) = store.claim([campaign_id], 1, owner, at, at + timedelta(seconds=for_s))
+    (lease,) = store.claim([Want(campaign_id, 1, **how)], owner, at, at + timedelta(seconds=for_s))
     return lease
+
+
+def reported(
+    store: Any, lease: Lease, report: Reached | Outcome, at: datetime = NOON, for_s: float = 60
+) -> Lease | None:
+    """Report on one lease, and return it as it is then."""
+    (answer,) = store.report([(lease, report)], at, at + timedelta(seconds=for_s))
+    return answer
 
 
 class DeclaredWorth:

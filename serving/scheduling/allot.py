@@ -15,7 +15,7 @@ from math import inf
 
 import numpy as np
 
-from serving.scheduling.books import Books
+from serving.scheduling.books import Books, Credit
 from serving.scheduling.lineup import Lineup, Via, inherited
 from serving.scheduling.policies import Order
 from serving.scheduling.rank import in_line
@@ -119,9 +119,15 @@ class Allotment:
             if via is not Via.PIN and self._grantable(row, 1, 1.0):
                 yield row, via
 
-    def reserved(self, row: int) -> bool:
-        """Whether a row runs on the reserve, with credit left."""
-        return bool(self._lineup.via[row] == Via.RESERVE) and self._books.reserve.slot_h > -_HAIR
+    def by_right(self, row: int) -> bool:
+        """Whether a row runs on the reserve or its account's share, and there is credit left for it."""
+        credit = self._lender(row)
+        return credit is not None and credit.slot_h > -_HAIR
+
+    def lent(self, row: int) -> bool:
+        """Whether a row runs on the reserve or its account's share, which is used up."""
+        credit = self._lender(row)
+        return credit is not None and credit.slot_h <= -_HAIR
 
     def shared(self, row: int) -> bool:
         """Whether the row's account holds no more than its guaranteed share: nobody else may take a slot of it."""
@@ -159,6 +165,12 @@ class Allotment:
             if credit is not None:
                 turns.append(self._now + credit.due_in_h(due, self._held[account]))
         return min(turns)
+
+    def _lender(self, row: int) -> Credit | None:
+        via = self._lineup.via[row]
+        if via == Via.RESERVE:
+            return self._books.reserve
+        return self._books.accounts.get(self._lineup.terms[row].account) if via == Via.SHARE else None
 
     def _in_turn(self) -> Iterator[tuple[int, int, Via]]:
         """Rows in the order of precedence, each with how many tasks it may start at most for that reason."""

@@ -26,7 +26,7 @@ class Yield:
     Attributes
     ----------
     challenger : the campaign that takes its slot, if one does.
-    by_right : the challenger has a right to a slot; else it outranks the runner, which counts as preemption.
+    by_right : the challenger's right to the slot; None if it only outranks the runner, which counts as preemption.
     """
 
     running: Running
@@ -98,29 +98,33 @@ class _Runners:
             yield Yield(leaves[1], self._board.standings[row].campaign_id, via)
 
     def outranked(self, paper: Allotment) -> Iterator[Yield]:
-        """Those that a clearly more pressing campaign is to replace."""
+        """Those that a clearly more pressing campaign is to replace.
+
+        A slot that the reserve or a share lent goes back as soon as its credit is used up and anybody presses harder.
+        """
         board, rule = self._board, self._board.policy.preemption
         sent: Counter[int] = Counter()
         for row, runner in self._left:
             standing = board.standings[row]
             since = runner.since or board.moment
             ran_h = (board.moment - since) / timedelta(hours=1)
-            if not rule.disturbs(ran_h, standing.preemptions + sent[row]) or paper.reserved(row):
+            lent = paper.lent(row)
+            if paper.by_right(row) or not (lent or rule.disturbs(ran_h, standing.preemptions + sent[row])):
                 continue
-            challenger = next(self._challengers(paper, row), None)
+            challenger = next(self._challengers(paper, row, 1.0 if lent else rule.factor), None)
             if challenger is not None:
-                sent[row] += 1
+                sent[row] += not lent
                 paper.grant(challenger, 1, Via.RANK)
-                yield Yield(runner, board.standings[challenger].campaign_id)
+                yield Yield(runner, board.standings[challenger].campaign_id, Via.RANK if lent else None)
 
     def _may_leave(self, paper: Allotment, row: int, claimant: int) -> bool:
         """Whether a runner may be sent away for a campaign with a right to a slot."""
-        return row != claimant and not (paper.pinned[row] or paper.reserved(row) or paper.shared(row))
+        return row != claimant and not (paper.pinned[row] or paper.by_right(row) or paper.shared(row))
 
-    def _challengers(self, paper: Allotment, runner: int) -> Iterator[int]:
+    def _challengers(self, paper: Allotment, runner: int, factor: float) -> Iterator[int]:
         """Waiting rows that may take the runner's slot, most pressing first."""
         terms = self._board.lineup.terms
-        enough = self._board.policy.preemption.factor * paper.pressing[runner]
+        enough = factor * paper.pressing[runner]
         own = terms[runner].account if paper.shared(runner) else None
         for row in paper.ranked:
             by_pin = paper.pinned[row] and not paper.pinned[runner]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime
 
 from features.records import OnFailure
 from serving.scheduling.readiness import worthless_from
 from serving.scheduling.reasons import held_by
-from serving.scheduling.states import Event, State, after
+from serving.scheduling.states import LIVE, Event, State, after
 from serving.scheduling.work import Move, Standing
 
 _TO_RUNNING = {
@@ -30,6 +29,8 @@ def moves_of(standings: Iterable[Standing], moment: datetime) -> list[Move]:
     moves = []
     for standing in standings:
         state = standing.state
+        if state not in LIVE:
+            continue
         for event in events_of(standing, moment):
             launched_at = standing.worked_at if event is Event.FINISH else None
             moves.append(Move(campaign_id=standing.campaign_id, before=state, event=event, launched_at=launched_at))
@@ -62,18 +63,3 @@ def _ended_early(standing: Standing, moment: datetime) -> Event | None:
         return Event.EXPIRE
     never = any(state in _NEVER_DONE for _, state in standing.blocked_by)
     return Event.CANCEL if never and campaign.on_failure is OnFailure.CANCEL else None
-
-
-def moved(standings: Sequence[Standing], moves: Iterable[Move], moment: datetime) -> list[Standing]:
-    """The standings as they are once the moves took place at `moment`."""
-    states = {move.campaign_id: after(move.before, move.event) for move in moves}
-    return [
-        replace(s, state=states[s.campaign_id], ready_since=_ready_since(s, states[s.campaign_id], moment))
-        if s.campaign_id in states
-        else s
-        for s in standings
-    ]
-
-
-def _ready_since(standing: Standing, state: State, moment: datetime) -> datetime | None:
-    return moment if state is State.READY else standing.ready_since

@@ -1,11 +1,12 @@
 """The live campaigns in memory: a standing each for people, and one row each in arrays for the policy.
 
-Rows are packed: when a campaign leaves, the last one moves into its row. A row is only a name for the moment.
+Rows are packed, in the order in which campaigns came: when one leaves, those after it move up. A row is only a name for
+the moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -82,9 +83,7 @@ class Roster:
     def update(self, standings: Iterable[Standing], moment: datetime) -> None:
         """Take in campaigns as they stand now; those that are live no more leave."""
         changed = list(standings)
-        for standing in changed:
-            if standing.state not in LIVE:
-                self._drop(standing.campaign_id)
+        self._drop({s.campaign_id for s in changed if s.state not in LIVE and s.campaign_id in self.row_of})
         live = [s for s in changed if s.state in LIVE]
         if live:
             self._put(live, moment)
@@ -164,18 +163,15 @@ class Roster:
                 if before is not None:
                     yield row, before
 
-    def _drop(self, campaign_id: str) -> None:
-        row = self.row_of.pop(campaign_id, None)
-        if row is None:
+    def _drop(self, gone: Collection[str]) -> None:
+        if not gone:
             return
-        last = len(self.standings) - 1
-        if row != last:
-            for array in self._arrays.values():
-                array[row] = array[last]
-            self.standings[row], self.terms[row] = self.standings[last], self.terms[last]
-            self.row_of[self.standings[row].campaign_id] = row
-        self.standings.pop()
-        self.terms.pop()
+        stay = [row for row, standing in enumerate(self.standings) if standing.campaign_id not in gone]
+        for array in self._arrays.values():
+            array[: len(stay)] = array[stay]
+        self.standings = [self.standings[row] for row in stay]
+        self.terms = [self.terms[row] for row in stay]
+        self.row_of = {standing.campaign_id: row for row, standing in enumerate(self.standings)}
 
     def _put(self, live: Sequence[Standing], moment: datetime) -> None:
         rows = np.array([self._row(standing) for standing in live], dtype=np.intp)

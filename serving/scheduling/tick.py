@@ -13,13 +13,14 @@ from serving.scheduling.asking import Asking
 from serving.scheduling.board import Board, moment_at
 from serving.scheduling.books import Books
 from serving.scheduling.decide import decide, logged, next_look_h
-from serving.scheduling.life import moved, moves_of
+from serving.scheduling.life import moves_of
 from serving.scheduling.policy import Policy
 from serving.scheduling.ports import Executor, Predictor, Store
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.roster import Roster
 from serving.scheduling.rules import Rules
 from serving.scheduling.watch import Watch
+from serving.scheduling.work import Move
 
 log = logging.getLogger(__name__)
 
@@ -150,12 +151,7 @@ class Tick:
     def _act(self, at: datetime) -> float:
         """Decide on what is known, and carry it out; return when time alone changes something, in hours."""
         self._see(at)
-        fresh = self._watch.fresh()
-        moves = moves_of(fresh, at)
-        if moves:
-            self._store.move(moves, at)
-            self._roster.update(moved(fresh, moves, at), at)
-            self._wake.set()  # whoever waited for one that moved is judged at once
+        moves = self._moved(at)
         running = self._executor.running()
         self._fit(self._roster.startable + len(running))
         board = Board.of(self._roster, self._books, self._executor.slots, self._policy, at)
@@ -173,6 +169,15 @@ class Tick:
             self._store.decided(decisions)
         self.board = board.started(leases, plan.grants)
         return min(self._roster.next_due_h(), next_look_h(board, running))
+
+    def _moved(self, at: datetime) -> list[Move]:
+        """Carry out the changes of state that are due, also of those that waited for one that just ended."""
+        all_moves: list[Move] = []
+        while moves := moves_of(self._watch.fresh(), at):
+            self._store.move(moves, at)
+            self._watch.look(at)
+            all_moves += moves
+        return all_moves
 
     def _leads(self, at: datetime) -> bool:
         """Whether this scheduler holds the lead; kept with half a lease to spare, so that most steps need not write."""

@@ -79,7 +79,7 @@ def new_tasks(tasks: Sequence[Task], there: Mapping[str, Task]) -> list[Task]:
 
 
 def check_tasks(campaign_id: str, tasks: Sequence[Task], there: Mapping[str, Task]) -> None:
-    """Refuse tasks that could never run; `there` are those kept already.
+    """Refuse tasks that could never run; `there` are those kept already that they follow.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def check_tasks(campaign_id: str, tasks: Sequence[Task], there: Mapping[str, Tas
         for missing in set(task.after) - set(after):
             raise BadInput(f"{field}.after", missing, "must name tasks of the same campaign")
         seen.add(task.task_id)
-        if circle := circle_through(task.task_id, lambda name: after[name]):
+        if circle := circle_through(task.task_id, lambda name: after.get(name, ())):
             raise BadInput(f"{field}.after", list(task.after), f"must not close a circle: {' -> '.join(circle)}")
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
 
-from serving.errors import SettingInvalid
 from serving.stores import schema
 
 _BUSY_MS = 30_000
@@ -36,14 +35,8 @@ class Database:
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.writing() as connection:
             schema.metadata.create_all(connection)
-            found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "schema"))
-            if found is None:
-                connection.execute(insert(schema.meta).values(key="schema", value=schema.VERSION))
-        if found not in (None, schema.VERSION):
-            self.close()
-            raise SettingInvalid(
-                "store_url", url, f"holds version {found} of the tables, this build needs {schema.VERSION}"
-            )
+            if connection.scalar(select(schema.marks.c.highest)) is None:
+                connection.execute(insert(schema.marks).values(highest=0))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

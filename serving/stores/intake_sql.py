@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +23,10 @@ from serving.stores.admission import (
     revised,
 )
 from serving.stores.database import OnDatabase
-from serving.stores.schema import campaigns, dependencies, tasks
-from serving.stores.standings_sql import campaign_of
+from serving.stores.marks import mark_followers, next_mark
+from serving.stores.reader_sql import declared
+from serving.stores.schema import campaigns, declarations, dependencies
+from serving.stores.tasks_sql import keep_tasks, redriven, tasks_there
 
 
 class SqlIntake(OnDatabase):
@@ -36,35 +37,35 @@ class SqlIntake(OnDatabase):
         fingerprint = content(campaign, tasks)
         own = campaign.campaign_id
         with self._database.writing() as connection:
-            known = connection.scalar(select(campaigns.c.content).where(campaigns.c.campaign_id == own))
+            known = connection.scalar(
+                select(declarations.c.content).join(campaigns).where(campaigns.c.campaign_id == own)
+            )
             if known is not None:
                 if known != fingerprint:
                     raise CampaignConflict(own)
                 return False
             check_submission(campaign, tasks, lambda name: _after(connection, name))
-            connection.execute(
-                insert(campaigns).values(
-                    campaign_id=own,
-                    declared=CAMPAIGN.dump_json(campaign).decode(),
-                    content=fingerprint,
-                    state=State.SUBMITTED,
-                    submitted_at=at,
-                )
-            )
+            mark = next_mark(connection)
+            row = {"campaign_id": own, "state": State.SUBMITTED, "submitted_at": at, "mark": mark}
+            number = connection.execute(insert(campaigns).values(**row).returning(campaigns.c.number)).scalar_one()
+            text = CAMPAIGN.dump_json(campaign).decode()
+            connection.execute(insert(declarations).values(campaign=number, declared=text, content=fingerprint))
             _keep_order(connection, campaign)
-            _keep_tasks(connection, own, tasks, at)
+            keep_tasks(connection, number, tasks, {}, at, mark)
+            mark_followers(connection, [own], mark)
         return True
 
     def add_tasks(self, campaign_id: str, tasks: Sequence[Task], at: datetime) -> int:
         """Add tasks; see `Intake.add_tasks`."""
         with self._database.writing() as connection:
-            state = _state(connection, campaign_id)
-            if state not in LIVE:
-                raise IllegalTransition(state, "take more tasks", ())
-            there = _tasks_there(connection, campaign_id)
+            row = _row(connection, campaign_id)
+            if row.state not in LIVE:
+                raise IllegalTransition(row.state, "take more tasks", ())
+            there = tasks_there(connection, row, tasks)
             fresh = new_tasks(tasks, there)
             check_tasks(campaign_id, fresh, there)
-            _keep_tasks(connection, campaign_id, fresh, at)
+            if fresh:
+                keep_tasks(connection, row.number, fresh, there, at, next_mark(connection))
         return len(fresh)
 
     def revise(
@@ -75,25 +76,42 @@ class SqlIntake(OnDatabase):
         changes = {name: value for name, value in changes.items() if value is not None}
         with self._database.writing() as connection:
             row = _row(connection, campaign_id)
-            if State(row.state) not in LIVE:
+            if row.state not in LIVE:
                 raise IllegalTransition(row.state, "change", ())
-            if facts:
-                campaign = revised(campaign_of(row), facts)
-                check_order(campaign, lambda name: _after(connection, name))
-                kept = json.dumps({**json.loads(row.facts), **facts})
-                changes |= {"facts": kept, "revision": row.revision + 1, "estimated_at": None}
-                connection.execute(delete(dependencies).where(dependencies.c.campaign_id == campaign_id))
-                _keep_order(connection, campaign)
             if boost is not None:
                 check_boost(boost)
+            if facts:
+                self._revise(connection, row, facts)
+                changes |= {"revision": row.revision + 1, "estimated_at": None}
             if changes:
-                connection.execute(update(campaigns).where(campaigns.c.campaign_id == campaign_id).values(**changes))
+                own = campaigns.c.number == row.number
+                connection.execute(update(campaigns).where(own).values(mark=next_mark(connection), **changes))
 
     def apply(self, campaign_id: str, event: Event) -> None:
         """Pause, resume or cancel; see `Intake.apply`."""
         with self._database.writing() as connection:
-            state = after(_state(connection, campaign_id), event)
-            connection.execute(update(campaigns).where(campaigns.c.campaign_id == campaign_id).values(state=state))
+            row = _row(connection, campaign_id)
+            _enter(connection, row, after(State(row.state), event))
+
+    def redrive(self, campaign_id: str, task_ids: Collection[str] | None, at: datetime) -> int:
+        """Put dead letters back in the queue; see `Intake.redrive`."""
+        with self._database.writing() as connection:
+            row = _row(connection, campaign_id)
+            state = State(row.state)
+            state = state if state in LIVE else after(state, Event.REDRIVE)
+            count = redriven(connection, row, task_ids, at)
+            if count:
+                _enter(connection, row, state)
+        return count
+
+    def _revise(self, connection: Connection, row: Row[Any], facts: Mapping[str, Any]) -> None:
+        text = connection.execute(select(declarations).where(declarations.c.campaign == row.number)).one()
+        campaign = revised(declared(text), facts)
+        check_order(campaign, lambda name: _after(connection, name))
+        kept = json.dumps({**json.loads(text.facts), **facts})
+        connection.execute(update(declarations).where(declarations.c.campaign == row.number).values(facts=kept))
+        connection.execute(delete(dependencies).where(dependencies.c.campaign_id == row.campaign_id))
+        _keep_order(connection, campaign)
 
 
 def _row(connection: Connection, campaign_id: str) -> Row[Any]:
@@ -103,8 +121,12 @@ def _row(connection: Connection, campaign_id: str) -> Row[Any]:
     return row
 
 
-def _state(connection: Connection, campaign_id: str) -> State:
-    return State(_row(connection, campaign_id).state)
+def _enter(connection: Connection, row: Row[Any], state: State) -> None:
+    """Put a campaign into a state, and tell its followers when it ends, or no longer has."""
+    mark = next_mark(connection)
+    connection.execute(update(campaigns).where(campaigns.c.number == row.number).values(state=state, mark=mark))
+    if (state in LIVE) != (row.state in LIVE):
+        mark_followers(connection, [row.campaign_id], mark)
 
 
 def _after(connection: Connection, campaign_id: str) -> list[str]:
@@ -116,32 +138,3 @@ def _keep_order(connection: Connection, campaign: Campaign) -> None:
     rows = [{"campaign_id": campaign.campaign_id, "after_id": name} for name in sorted(set(campaign.after))]
     if rows:
         connection.execute(insert(dependencies), rows)
-
-
-def _tasks_there(connection: Connection, campaign_id: str) -> dict[str, Task]:
-    columns = (tasks.c.task_id, tasks.c.handler, tasks.c.units, tasks.c.payload, tasks.c.after)
-    rows = connection.execute(select(*columns).where(tasks.c.campaign_id == campaign_id)).mappings()
-    return {row["task_id"]: Task(campaign_id=campaign_id, **{**row, "after": tuple(row["after"])}) for row in rows}
-
-
-def _keep_tasks(connection: Connection, campaign_id: str, fresh: Sequence[Task], at: datetime) -> None:
-    done = connection.scalars(
-        select(tasks.c.task_id).where(tasks.c.campaign_id == campaign_id, tasks.c.state == "done")
-    )
-    finished = set(done)
-    rows = [
-        {**asdict(task), "state": "queued" if finished.issuperset(task.after) else "waiting", "enqueued_at": at}
-        for task in fresh
-    ]
-    if rows:
-        connection.execute(insert(tasks), rows)
-    queued = sum(row["state"] == "queued" for row in rows)
-    connection.execute(
-        update(campaigns)
-        .where(campaigns.c.campaign_id == campaign_id)
-        .values(
-            tasks=campaigns.c.tasks + len(rows),
-            queued=campaigns.c.queued + queued,
-            units=campaigns.c.units + sum(task.units for task in fresh),
-        )
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,8 @@ from serving.scheduling.work import DeadLetter, Decision
 from serving.stores import schema
 from serving.stores.database import OnDatabase
 from serving.stores.lifecycle import TaskState
+from serving.stores.records import row_of
+from serving.stores.schema import in_state
 
 _LOGS = {"decisions": schema.decisions, "kpis": schema.kpis, "signals": schema.signals, "runs": schema.runs}
 
@@ -26,14 +27,14 @@ class SqlLog(OnDatabase):
         """Add decisions."""
         if decisions:
             with self._database.writing() as connection:
-                connection.execute(insert(schema.decisions), [asdict(decision) for decision in decisions])
+                connection.execute(insert(schema.decisions), [row_of(decision) for decision in decisions])
 
     def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
         """Add results and signals."""
         with self._database.writing() as connection:
             for table, records in ((schema.kpis, kpis), (schema.signals, signals)):
                 if records:
-                    connection.execute(insert(table), [asdict(record) for record in records])
+                    connection.execute(insert(table), [row_of(record) for record in records])
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
         """Rows of a log table; see `Log.rows`."""
@@ -44,11 +45,12 @@ class SqlLog(OnDatabase):
 
     def dead_letters(self) -> list[DeadLetter]:
         """Tasks that failed for good; see `Log.dead_letters`."""
-        task = schema.tasks.c
-        columns = (task.campaign_id, task.task_id, task.error, task.attempts, task.ended_at.label("died_at"))
-        statement = select(*columns).where(task.state == TaskState.DEAD).order_by(task.ended_at, task.key)
+        task, own = schema.tasks.c, schema.campaigns.c
+        columns = (own.campaign_id, task.task_id, task.error, task.attempts, task.ended_at.label("died_at"))
+        statement = select(*columns).join_from(schema.tasks, schema.campaigns).where(in_state(TaskState.DEAD))
         with self._database.reading() as connection:
-            return [DeadLetter(**row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(statement.order_by(task.ended_at, task.key)).mappings()
+            return [DeadLetter(**row) for row in rows]
 
     def remember(self, key: str, value: str) -> str:
         """Store a note unless there is one; see `Notes.remember`."""

@@ -1,7 +1,8 @@
-"""The tables of a SQL store.
+"""The tables of a SQL store, as the newest of its migrations leaves them.
 
 Scores live on campaign rows and tasks hang below, so that scoring a campaign anew never touches its tasks. The
 counters on a campaign's row sum up its tasks; every change of a task keeps them right in the same transaction.
+What is written often is kept apart from what is large: a campaign's row holds no text of its owner's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Float,
     ForeignKey,
@@ -25,11 +27,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.types import TypeEngine
 
-VERSION = "1"
+from serving.stores.lifecycle import TaskState
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -42,11 +46,21 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
         """To whole microseconds."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else micros(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
         """To a moment in UTC."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else moment(value)
+
+
+def micros(at: datetime) -> int:
+    """A moment as the database holds it: microseconds since the epoch."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(since_epoch: int) -> datetime:
+    """A moment that the database holds, in UTC."""
+    return _EPOCH + since_epoch * _MICROSECOND
 
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
@@ -67,15 +81,17 @@ campaigns = Table(
     metadata,
     Column("number", _Number, primary_key=True, autoincrement=True),
     Column("campaign_id", String, nullable=False, unique=True),
-    Column("declared", Text, nullable=False),  # as first submitted
-    Column("content", String, nullable=False),  # fingerprint of what was first submitted
-    Column("facts", Text, nullable=False, server_default="{}"),  # changed since
+    Column("mark", BigInteger, nullable=False, server_default="0"),  # of its latest change
     Column("revision", Integer, nullable=False, server_default="0"),  # of the facts
     Column("state", String, nullable=False),
     Column("submitted_at", Moment, nullable=False),
     Column("boost", Float, nullable=False, server_default="1"),
     Column("pinned", Boolean, nullable=False, server_default=text("0")),
-    Column("estimate", JSON(none_as_null=True)),
+    Column("value", Float),
+    Column("points", Float),  # none where no model was asked
+    Column("p50_h", Float),
+    Column("p90_h", Float),
+    Column("fallback", Text),
     Column("estimated_at", Moment),
     Column("model_version", String),
     Column("source", String),
@@ -89,10 +105,23 @@ campaigns = Table(
     _counter("leased"),
     _counter("done"),
     _counter("dead"),
+    Column("begun_at", Moment),
+    Column("ready_since", Moment),
     Column("worked_at", Moment),
     Column("launched_at", Moment),
 )
 Index("campaigns_by_state", campaigns.c.state)
+Index("campaigns_by_mark", campaigns.c.mark)
+Index("campaigns_by_beginning", campaigns.c.begun_at)
+
+declarations = Table(
+    "declarations",
+    metadata,
+    Column("campaign", ForeignKey("campaigns.number"), primary_key=True, autoincrement=False),
+    Column("declared", Text, nullable=False),  # as first submitted
+    Column("content", String, nullable=False),  # fingerprint of what was first submitted
+    Column("facts", Text, nullable=False, server_default="{}"),  # changed since
+)
 
 dependencies = Table(
     "dependencies",
@@ -100,12 +129,13 @@ dependencies = Table(
     Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
     Column("after_id", String, primary_key=True),  # may not be submitted yet
 )
+Index("dependencies_by_predecessor", dependencies.c.after_id)
 
 tasks = Table(
     "tasks",
     metadata,
     Column("key", _Number, primary_key=True, autoincrement=True),
-    Column("campaign_id", ForeignKey("campaigns.campaign_id"), nullable=False),
+    Column("campaign", ForeignKey("campaigns.number"), nullable=False),
     Column("task_id", String, nullable=False),
     Column("handler", String, nullable=False),
     Column("payload", JSON, nullable=False),
@@ -122,22 +152,40 @@ tasks = Table(
     _counter("fence"),
     Column("owner", String),
     Column("lease_until", Moment),
+    Column("one_chunk", Boolean, nullable=False, server_default=text("0")),
     Column("error", Text),
     Column("ended_at", Moment),
-    UniqueConstraint("campaign_id", "task_id"),
+    UniqueConstraint("campaign", "task_id"),
 )
-Index("tasks_by_campaign", tasks.c.campaign_id, tasks.c.state, tasks.c.key)
-Index(
-    "tasks_leased",
-    tasks.c.lease_until,
-    sqlite_where=tasks.c.state == "leased",
-    postgresql_where=tasks.c.state == "leased",
+
+
+def in_state(state: TaskState) -> ColumnElement[bool]:
+    """Whether a task is in a state, written so that the index of that state serves: a parameter would not do."""
+    return tasks.c.state == literal_column(f"'{state}'")
+
+
+def _tasks_index(name: str, chosen: ColumnElement[bool], *columns: Column[Any]) -> None:
+    Index(name, *columns, sqlite_where=chosen, postgresql_where=chosen)
+
+
+# One for each state that is looked for, of its tasks alone: an index of all would grow with what is long done.
+_tasks_index("tasks_queued", in_state(TaskState.QUEUED), tasks.c.campaign, tasks.c.key, tasks.c.not_before)
+_tasks_index("tasks_leased", in_state(TaskState.LEASED), tasks.c.lease_until)
+_tasks_index("tasks_dead", in_state(TaskState.DEAD), tasks.c.campaign, tasks.c.key)
+_tasks_index("tasks_backing_off", tasks.c.not_before.is_not(None), tasks.c.campaign, tasks.c.not_before)
+
+task_order = Table(
+    "task_order",
+    metadata,
+    Column("key", ForeignKey("tasks.key"), primary_key=True, autoincrement=False),
+    Column("after_key", ForeignKey("tasks.key"), primary_key=True, autoincrement=False),
 )
-Index(
-    "tasks_backing_off",
-    tasks.c.not_before,
-    sqlite_where=tasks.c.not_before.is_not(None),
-    postgresql_where=tasks.c.not_before.is_not(None),
+Index("task_order_by_predecessor", task_order.c.after_key)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("highest", BigInteger, nullable=False),  # in its only row: the latest mark given
 )
 
 runs = Table(

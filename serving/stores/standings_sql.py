@@ -2,163 +2,136 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, bindparam, func, not_, or_, select, update
+from sqlalchemy import bindparam, func, literal_column, or_, select, update
 
-from features.records import Campaign
 from serving.errors import CampaignUnknown
 from serving.scheduling.states import LIVE, Event, State, after
-from serving.scheduling.work import Estimate, Forecast, Move, Progress, Standing
-from serving.stores.admission import CAMPAIGN
+from serving.scheduling.work import Forecast, Move, Seen, Standing
+from serving.stores.batches import batches
 from serving.stores.database import Database, OnDatabase
-from serving.stores.schema import Moment, campaigns, dependencies, tasks
+from serving.stores.marks import highest_mark, mark_followers, next_mark
+from serving.stores.prepared import Prepared
+from serving.stores.reader_sql import Reader
+from serving.stores.schema import campaigns, micros
 
 _ENDS = (Event.FINISH, Event.FAIL)
-_PROGRESS = tuple(Progress.__dataclass_fields__)
+
+_ESTIMATED = Prepared(
+    update(campaigns).where(campaigns.c.campaign_id == bindparam("own"), campaigns.c.revision == bindparam("asked")),
+    sets=("value", "points", "p50_h", "p90_h", "fallback", "score", "estimated_at", "model_version", "source"),
+)
+_MOVED = Prepared(
+    update(campaigns)
+    .where(
+        campaigns.c.campaign_id == bindparam("own"),
+        campaigns.c.state == bindparam("was"),
+        # Work added since the scheduler looked must not be lost.
+        or_(bindparam("ends") == literal_column("0"), campaigns.c.queued + campaigns.c.leased == literal_column("0")),
+    )
+    .values(
+        ready_since=func.coalesce(bindparam("ready_at"), campaigns.c.ready_since),
+        launched_at=func.coalesce(bindparam("launched"), campaigns.c.launched_at),
+    ),
+    sets=("state", "mark"),
+)
 
 
 class SqlStandings(OnDatabase):
-    """Keeps the promises of `Standings`."""
+    """Keeps the promises of `Standings`, and of the parts of `Log` that tell where campaigns stand."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._parsed: dict[str, tuple[int, Campaign]] = {}
+        self._reader = Reader()
 
     def standing(self, campaign_id: str, at: datetime) -> Standing:
-        """Where a campaign stands; see `Intake.standing`."""
-        found = self._standings(campaigns.c.campaign_id == campaign_id, at)
+        """Where a campaign stands; see `Standings.standing`."""
+        with self._database.reading() as connection:
+            found = self._reader.standings(connection, campaigns.c.campaign_id == campaign_id, at)
         if not found:
             raise CampaignUnknown(campaign_id)
         return found[0]
 
-    def live(self, at: datetime) -> list[Standing]:
+    def live(self, at: datetime) -> Seen:
         """Campaigns that may still lead to work; see `Standings.live`."""
-        found = self._standings(campaigns.c.state.in_(sorted(LIVE)), at)
-        self._parsed = {s.campaign_id: (s.revision, s.campaign) for s in found}
-        return found
+        with self._database.reading() as connection:
+            # The mark first: what changes in between is then read twice rather than never.
+            mark = highest_mark(connection)
+            found = self._reader.standings(connection, campaigns.c.state.in_(sorted(LIVE)), at)
+        self._reader.forget_all_but(standing.campaign_id for standing in found)
+        return Seen(found, mark)
+
+    def changed(self, since: int, at: datetime, also: Collection[str] = ()) -> Seen:
+        """Campaigns that changed since a mark; see `Standings.changed`."""
+        with self._database.reading() as connection:
+            mark = highest_mark(connection)
+            found = self._reader.standings(connection, campaigns.c.mark > since, at) if mark > since else []
+            seen = {standing.campaign_id for standing in found}
+            for some in batches(sorted(set(also) - seen)):
+                found += self._reader.standings(connection, campaigns.c.campaign_id.in_(some), at)
+        return Seen(found, mark)
 
     def launched(self, at: datetime) -> list[Standing]:
         """Campaigns that are done; see `Log.launched`."""
-        return self._standings(campaigns.c.state == State.DONE, at)
+        with self._database.reading() as connection:
+            return self._reader.standings(connection, campaigns.c.state == State.DONE, at)
+
+    def begun(self, since: datetime, at: datetime) -> list[Standing]:
+        """Campaigns that got their first slot after a moment; see `Log.begun`."""
+        with self._database.reading() as connection:
+            found = self._reader.standings(connection, campaigns.c.begun_at > since, at)
+        return sorted(found, key=lambda standing: standing.begun_at or since)
 
     def estimated(
         self, asked: Sequence[Standing], forecast: Forecast, scores: Sequence[float | None], at: datetime
     ) -> None:
         """Keep estimates and scores; see `Standings.estimated`."""
-        rows = [
-            {"own": s.campaign_id, "asked": s.revision, "estimate": asdict(estimate), "score": score}
-            for s, estimate, score in zip(asked, forecast.estimates, scores, strict=True)
-        ]
-        statement = (
-            update(campaigns)
-            .where(campaigns.c.campaign_id == bindparam("own"), campaigns.c.revision == bindparam("asked"))
-            .values(
-                estimate=bindparam("estimate"),
-                score=bindparam("score"),
-                estimated_at=at,
-                model_version=forecast.model_version,
-                source=forecast.source,
-            )
-        )
-        with self._database.writing() as connection:
-            if rows:
-                connection.execute(statement, rows)
-
-    def move(self, moves: Iterable[Move]) -> int:
-        """Carry out changes of state; see `Standings.move`."""
+        same = {"estimated_at": micros(at), "model_version": forecast.model_version, "source": forecast.source}
         rows = [
             {
-                "own": move.campaign_id,
-                "was": move.before,
-                "is": after(move.before, move.event),
-                "ends": move.event in _ENDS,
-                "launched": move.launched_at,
+                "own": standing.campaign_id,
+                "asked": standing.revision,
+                "value": estimate.value,
+                "points": estimate.points,
+                "p50_h": estimate.p50_h,
+                "p90_h": estimate.p90_h,
+                "fallback": estimate.fallback,
+                "score": score,
+                **same,
             }
-            for move in moves
+            for standing, estimate, score in zip(asked, forecast.estimates, scores, strict=True)
         ]
-        # Work added since the scheduler looked must not be lost.
-        idle = campaigns.c.queued + campaigns.c.leased == 0
-        statement = (
-            update(campaigns)
-            .where(
-                campaigns.c.campaign_id == bindparam("own"),
-                campaigns.c.state == bindparam("was"),
-                or_(not_(bindparam("ends", type_=Boolean)), idle),
-            )
-            .values(
-                state=bindparam("is"),
-                launched_at=func.coalesce(bindparam("launched", type_=Moment), campaigns.c.launched_at),
-            )
-        )
+        if rows:
+            with self._database.writing() as connection:
+                _ESTIMATED.many(connection, rows)
+
+    def move(self, moves: Iterable[Move], at: datetime) -> int:
+        """Carry out changes of state; see `Standings.move`."""
+        due = list(moves)
+        if not due:
+            return 0
         with self._database.writing() as connection:
-            return connection.execute(statement, rows).rowcount if rows else 0
-
-    def _standings(self, chosen: ColumnElement[bool], at: datetime) -> list[Standing]:
-        """Standings of the chosen campaigns, all from one state of the database."""
-        backs_off = (
-            select(tasks.c.campaign_id, func.count(), func.min(tasks.c.not_before))
-            .where(tasks.c.not_before.is_not(None), tasks.c.not_before > at)
-            .group_by(tasks.c.campaign_id)
-        )
-        before = campaigns.alias("before")
-        follows = (
-            select(dependencies.c.campaign_id, dependencies.c.after_id, before.c.state)
-            .join(campaigns, campaigns.c.campaign_id == dependencies.c.campaign_id)
-            .outerjoin(before, before.c.campaign_id == dependencies.c.after_id)
-            .where(chosen, or_(before.c.state.is_(None), before.c.state != State.DONE))
-            .order_by(dependencies.c.after_id)
-        )
-        with self._database.reading() as connection:
-            rows = connection.execute(select(campaigns).where(chosen).order_by(campaigns.c.number)).all()
-            backing_off = {own: (count, retry) for own, count, retry in connection.execute(backs_off)}
-            blocked: dict[str, list[tuple[str, State | None]]] = {}
-            for own, predecessor, state in connection.execute(follows):
-                blocked.setdefault(own, []).append((predecessor, None if state is None else State(state)))
-        return [
-            self._standing(row, backing_off.get(row.campaign_id, (0, None)), blocked.get(row.campaign_id, ()))
-            for row in rows
-        ]
-
-    def _standing(
-        self,
-        row: Row[Any],
-        backing_off: tuple[int, datetime | None],
-        blocked_by: Iterable[tuple[str, State | None]],
-    ) -> Standing:
-        return Standing(
-            campaign=self._campaign(row),
-            state=State(row.state),
-            submitted_at=row.submitted_at,
-            revision=row.revision,
-            boost=row.boost,
-            pinned=row.pinned,
-            estimate=None if row.estimate is None else Estimate(**row.estimate),
-            estimated_at=row.estimated_at,
-            model_version=row.model_version,
-            source=row.source,
-            score=row.score,
-            preemptions=row.preemptions,
-            progress=Progress(**{name: getattr(row, name) for name in _PROGRESS}),
-            backing_off=backing_off[0],
-            retry_at=backing_off[1],
-            worked_at=row.worked_at,
-            launched_at=row.launched_at,
-            blocked_by=tuple(blocked_by),
-        )
-
-    def _campaign(self, row: Row[Any]) -> Campaign:
-        """The campaign with its changed facts; parsing is what costs, so live ones are kept parsed."""
-        revision, campaign = self._parsed.get(row.campaign_id, (None, None))
-        if campaign is None or revision != row.revision:
-            return campaign_of(row)
-        return campaign
+            mark = next_mark(connection)
+            moved = _MOVED.many(connection, [_moved(move, at, mark) for move in due])
+            over = {move.campaign_id for move in due if after(move.before, move.event) not in LIVE}
+            for some in batches(sorted(over)):
+                took_place = campaigns.c.campaign_id.in_(some) & (campaigns.c.mark == mark)
+                ended = connection.scalars(select(campaigns.c.campaign_id).where(took_place)).all()
+                mark_followers(connection, ended, mark)
+        return moved
 
 
-def campaign_of(row: Row[Any]) -> Campaign:
-    """The campaign of a row, with the facts changed since it was declared."""
-    return CAMPAIGN.validate_python({**json.loads(row.declared), **json.loads(row.facts)})
+def _moved(move: Move, at: datetime, mark: int) -> dict[str, Any]:
+    state = after(move.before, move.event)
+    return {
+        "own": move.campaign_id,
+        "was": move.before.value,
+        "ends": int(move.event in _ENDS),
+        "state": state.value,
+        "ready_at": micros(at) if state is State.READY else None,
+        "launched": None if move.launched_at is None else micros(move.launched_at),
+        "mark": mark,
+    }

@@ -10,7 +10,7 @@ from serving.errors import BadInput, CampaignConflict, CampaignUnknown, IllegalT
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State
 from serving.scheduling.work import Completed, Estimate, Forecast, Move
-from tests.queueing import NOON, a_campaign, a_task, after, claimed, submitted_ready
+from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
 class IntakeContract:
@@ -68,7 +68,7 @@ class IntakeContract:
 
     def test_changed_facts_are_checked_kept_and_estimated_anew(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
-        store.estimated(store.live(NOON), _forecast("sale"), [50.0], NOON)
+        store.estimated(store.live(NOON).standings, _forecast("sale"), [50.0], NOON)
         store.revise("sale", {"urgency": 0.9}, boost=2.0, pinned=True)
         standing = store.standing("sale", NOON)
         assert (standing.campaign.urgency, standing.boost, standing.pinned) == (0.9, 2.0, True)
@@ -134,19 +134,22 @@ class StandingsContract:
             submitted_ready(store, name)
         store.apply("a", Event.CANCEL)
         store.apply("c", Event.PAUSE)
-        assert [(s.campaign_id, s.state) for s in store.live(NOON)] == [("b", State.READY), ("c", State.PAUSED)]
+        assert [(s.campaign_id, s.state) for s in store.live(NOON).standings] == [
+            ("b", State.READY),
+            ("c", State.PAUSED),
+        ]
 
     def test_estimates_are_kept_with_their_source(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
-        store.estimated(store.live(NOON), _forecast("sale"), [50.0], after(1))
-        (standing,) = store.live(NOON)
+        store.estimated(store.live(NOON).standings, _forecast("sale"), [50.0], after(1))
+        (standing,) = store.live(NOON).standings
         assert standing.estimate == _forecast("sale").estimates[0]
         assert (standing.model_version, standing.source, standing.score) == ("3", "champion", 50.0)
         assert standing.estimated_at == after(1)
 
     def test_an_estimate_of_facts_that_changed_meanwhile_is_dropped(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
-        asked = store.live(NOON)
+        asked = store.live(NOON).standings
         store.revise("sale", {"urgency": 0.9})
         store.estimated(asked, _forecast("sale"), [50.0], NOON)
         assert store.standing("sale", NOON).estimate is None
@@ -154,17 +157,17 @@ class StandingsContract:
     def test_a_move_from_a_state_it_is_not_in_is_skipped(self, store: Store):
         submitted_ready(store)
         store.apply("sale", Event.PAUSE)
-        assert store.move([Move(campaign_id="sale", before=State.READY, event=Event.BLOCK)]) == 0
+        assert store.move([Move(campaign_id="sale", before=State.READY, event=Event.BLOCK)], NOON) == 0
         assert store.standing("sale", NOON).state is State.PAUSED
 
     def test_a_campaign_does_not_finish_while_work_was_added(self, store: Store):
         submitted_ready(store)
-        store.settle(claimed(store), Completed(), after(5))
+        reported(store, claimed(store), Completed(), after(5))
         finish = Move(campaign_id="sale", before=State.RUNNING, event=Event.FINISH, launched_at=after(5))
         store.add_tasks("sale", [a_task("late")], after(6))
-        assert store.move([finish]) == 0
-        store.settle(claimed(store, at=after(7)), Completed(), after(8))
-        assert store.move([replace(finish, launched_at=after(8))]) == 1
+        assert store.move([finish], after(6)) == 0
+        reported(store, claimed(store, at=after(7)), Completed(), after(8))
+        assert store.move([replace(finish, launched_at=after(8))], after(8)) == 1
         (launched,) = store.launched(NOON)
         assert (launched.state, launched.launched_at, launched.worked_at) == (State.DONE, after(8), after(8))
 
@@ -172,8 +175,8 @@ class StandingsContract:
         submitted_ready(store, "first")
         store.submit(a_campaign(after=("first", "unknown")), [a_task()], NOON)
         assert store.standing("sale", NOON).blocked_by == (("first", State.READY), ("unknown", None))
-        store.settle(claimed(store, "first"), Completed(), NOON)
-        store.move([Move(campaign_id="first", before=State.RUNNING, event=Event.FINISH, launched_at=NOON)])
+        reported(store, claimed(store, "first"), Completed(), NOON)
+        store.move([Move(campaign_id="first", before=State.RUNNING, event=Event.FINISH, launched_at=NOON)], NOON)
         assert store.standing("sale", NOON).blocked_by == (("unknown", None),)
 
 

@@ -6,39 +6,38 @@ from dataclasses import replace
 
 import pytest
 
-from serving.errors import StaleLease
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Completed, Failed, Move, Released
-from tests.queueing import NOON, a_campaign, a_task, after, claimed, submitted_ready
+from serving.scheduling.work import Completed, Failed, Move, Reached, Released, Want
+from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
 class QueueContract:
     def test_tasks_are_leased_down_the_campaigns_oldest_first(self, store: Store):
         for name in ("a", "b"):
             submitted_ready(store, name, tasks=2)
-        leases = store.claim(["b", "a"], 3, "here", NOON, after(60))
+        leases = store.claim([Want("b", 2), Want("a", 1)], "here", NOON, after(60))
         assert [(e.task.campaign_id, e.task.task_id) for e in leases] == [("b", "t0"), ("b", "t1"), ("a", "t0")]
-        assert [s.state for s in store.live(NOON)] == [State.RUNNING, State.RUNNING]
+        assert [s.state for s in store.live(NOON).standings] == [State.RUNNING, State.RUNNING]
         assert store.standing("a", NOON).progress.leased == 1
         assert len({e.lease_id for e in leases}) == 3
 
     def test_a_leased_task_is_leased_to_nobody_else(self, store: Store):
         submitted_ready(store)
         claimed(store)
-        assert store.claim(["sale"], 1, "there", NOON, after(60)) == []
+        assert store.claim([Want("sale", 1)], "there", NOON, after(60)) == []
 
     @pytest.mark.parametrize("event", [Event.PAUSE, Event.CANCEL, Event.BLOCK])
     def test_a_campaign_that_may_not_run_is_passed_over(self, store: Store, event):
         submitted_ready(store)
-        store.move([Move(campaign_id="sale", before=State.READY, event=event)])
-        assert store.claim(["sale"], 1, "here", NOON, after(60)) == []
+        store.move([Move(campaign_id="sale", before=State.READY, event=event)], NOON)
+        assert store.claim([Want("sale", 1)], "here", NOON, after(60)) == []
 
     def test_a_checkpoint_is_where_the_next_lease_goes_on(self, store: Store):
         submitted_ready(store)
-        lease = store.checkpoint(claimed(store), {"sent": 4}, 4.0, after(10), after(70))
+        lease = reported(store, claimed(store), Reached({"sent": 4}, 4.0), after(10))
         assert (lease.checkpoint, lease.units_done, lease.chunk, lease.until) == ({"sent": 4}, 4.0, 1, after(70))
-        store.settle(lease, Released(preempted=True), after(10))
+        reported(store, lease, Released(preempted=True), after(10))
         again = claimed(store, at=after(20))
         assert (again.checkpoint, again.units_done, again.chunk) == ({"sent": 4}, 4.0, 1)
         assert again.fence > lease.fence
@@ -47,32 +46,35 @@ class QueueContract:
 
     def test_a_release_for_another_reason_is_no_preemption(self, store: Store):
         submitted_ready(store)
-        store.settle(claimed(store), Released(preempted=False), NOON)
+        reported(store, claimed(store), Released(preempted=False), NOON)
         assert store.standing("sale", NOON).preemptions == 0
 
     def test_progress_never_goes_back_nor_past_the_end(self, store: Store):
         submitted_ready(store)
-        lease = store.checkpoint(claimed(store), 1, 6.0, NOON, after(60))
-        lease = store.checkpoint(lease, 2, 3.0, NOON, after(60))
+        lease = reported(store, claimed(store), Reached(1, 6.0))
+        lease = reported(store, lease, Reached(2, 3.0))
         assert lease.units_done == 6.0
-        lease = store.checkpoint(lease, 3, 99.0, NOON, after(60))
+        lease = reported(store, lease, Reached(3, 99.0))
         assert lease.units_done == 10.0
         assert store.standing("sale", NOON).progress.units_done == 10.0
 
-    def test_a_checkpoint_that_json_cannot_hold_is_refused(self, store: Store):
-        submitted_ready(store)
-        lease = claimed(store)
+    def test_a_checkpoint_that_json_cannot_hold_keeps_nothing_of_its_batch(self, store: Store):
+        submitted_ready(store, tasks=2)
+        first, second = claimed(store), claimed(store)
+        before, mark = store.standing("sale", NOON), store.changed(0, NOON).mark
         with pytest.raises(TypeError, match="not JSON serializable"):
-            store.checkpoint(lease, object(), 1.0, NOON, after(60))
-        store.settle(lease, Completed(), NOON)
+            store.report([(first, Completed()), (second, Reached(object(), 1.0))], NOON, after(60))
+        assert store.standing("sale", NOON) == before
+        assert store.changed(mark, NOON).standings == []
+        assert store.rows("runs") == []
+        assert store.report([(first, Completed()), (second, Completed())], NOON, after(60)) != [None, None]
 
     def test_a_settled_lease_is_stale(self, store: Store):
         submitted_ready(store)
         lease = claimed(store)
-        store.settle(lease, Completed(), after(5))
+        reported(store, lease, Completed(), after(5))
         for outcome in (Completed(), Released(preempted=False), Failed("late", after(9)), Failed("late", None)):
-            with pytest.raises(StaleLease):
-                store.settle(lease, outcome, after(6))
+            assert reported(store, lease, outcome, after(6)) is None
         assert store.standing("sale", NOON).progress.done == 1
         assert [run["outcome"] for run in store.rows("runs")] == ["done"]
 
@@ -81,17 +83,15 @@ class QueueContract:
         stale = claimed(store, for_s=60)
         assert store.recover(after(61), attempts=5) == 1
         fresh = claimed(store, at=after(62))
-        with pytest.raises(StaleLease, match="is stale"):
-            store.checkpoint(stale, {"sent": 9}, 9.0, after(63), after(123))
-        with pytest.raises(StaleLease):
-            store.settle(stale, Completed(), after(63))
+        assert reported(store, stale, Reached({"sent": 9}, 9.0), after(63)) is None
+        assert reported(store, stale, Completed(), after(63)) is None
         assert store.extend([stale, fresh], after(200)) == [replace(fresh, until=after(200))]
-        store.settle(fresh, Completed(), after(64))
+        reported(store, fresh, Completed(), after(64))
         assert [run["outcome"] for run in store.rows("runs")] == ["lost", "done"]
 
     def test_an_expired_lease_is_requeued_at_its_checkpoint(self, store: Store):
         submitted_ready(store)
-        store.checkpoint(claimed(store), "half", 5.0, after(10), after(70))
+        reported(store, claimed(store), Reached("half", 5.0), after(10))
         assert store.recover(after(69), attempts=5) == 0
         assert store.recover(after(70), attempts=5) == 1
         again = claimed(store, at=after(71))
@@ -122,45 +122,45 @@ class QueueContract:
 
     def test_progress_forgives_earlier_failures(self, store: Store):
         submitted_ready(store)
-        store.settle(claimed(store), Failed("flaky", NOON), NOON)
+        reported(store, claimed(store), Failed("flaky", NOON), NOON)
         lease = claimed(store)
         assert lease.attempts == 1
-        assert store.checkpoint(lease, 1, 5.0, NOON, after(60)).attempts == 0
+        assert reported(store, lease, Reached(1, 5.0)).attempts == 0
 
     def test_a_failed_task_waits_for_its_retry(self, store: Store):
         submitted_ready(store, tasks=2)
-        store.settle(claimed(store), Failed("throttled", after(30)), NOON)
+        reported(store, claimed(store), Failed("throttled", after(30)), NOON)
         standing = store.standing("sale", after(1))
         assert (standing.backing_off, standing.retry_at, standing.progress.queued) == (1, after(30), 2)
         assert claimed(store, at=after(1)).task.task_id == "t1"
-        assert store.claim(["sale"], 1, "here", after(29), after(90)) == []
+        assert store.claim([Want("sale", 1)], "here", after(29), after(90)) == []
         assert claimed(store, at=after(30)).attempts == 1
         assert store.standing("sale", after(31)).backing_off == 0
 
     def test_a_dead_letter_keeps_its_error_and_never_runs_again(self, store: Store):
         submitted_ready(store)
-        store.settle(claimed(store), Failed("ValueError: no such list", None), after(3))
+        reported(store, claimed(store), Failed("ValueError: no such list", None), after(3))
         (letter,) = store.dead_letters()
         assert (letter.campaign_id, letter.error, letter.died_at) == ("sale", "ValueError: no such list", after(3))
         progress = store.standing("sale", NOON).progress
         assert (progress.dead, progress.open, progress.leased) == (1, 0, 0)
-        assert store.claim(["sale"], 1, "here", after(9), after(60)) == []
+        assert store.claim([Want("sale", 1)], "here", after(9), after(60)) == []
 
     def test_a_task_that_follows_others_waits_for_all_of_them(self, store: Store):
         last = a_task("last", after=("a", "b"))
         store.submit(a_campaign(), [last, a_task("a"), a_task("b")], NOON)
-        store.move([Move(campaign_id="sale", before=State.SUBMITTED, event=Event.CLEAR)])
-        first, second = store.claim(["sale"], 5, "here", NOON, after(60))
-        store.settle(first, Completed(), after(1))
-        assert store.claim(["sale"], 5, "here", after(1), after(60)) == []
-        store.settle(second, Completed(), after(2))
-        (lease,) = store.claim(["sale"], 5, "here", after(2), after(60))
+        store.move([Move(campaign_id="sale", before=State.SUBMITTED, event=Event.CLEAR)], NOON)
+        first, second = store.claim([Want("sale", 5)], "here", NOON, after(60))
+        reported(store, first, Completed(), after(1))
+        assert store.claim([Want("sale", 5)], "here", after(1), after(60)) == []
+        reported(store, second, Completed(), after(2))
+        (lease,) = store.claim([Want("sale", 5)], "here", after(2), after(60))
         assert (lease.task, lease.enqueued_at) == (last, after(2))
 
     def test_every_chunk_is_logged_with_its_times_and_units(self, store: Store):
         submitted_ready(store)
-        lease = store.checkpoint(claimed(store, at=after(5)), 1, 4.0, after(15), after(75))
-        store.settle(lease, Completed(), after(20))
+        lease = reported(store, claimed(store, at=after(5)), Reached(1, 4.0), after(15))
+        reported(store, lease, Completed(), after(20))
         shown = ("chunk", "enqueued_at", "started_at", "finished_at", "units", "attempts", "capacity", "outcome")
         assert [tuple(run[name] for name in shown) for run in store.rows("runs")] == [
             (0, NOON, after(5), after(15), 4.0, 1, 1.0, "checkpoint"),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from serving.errors import SettingInvalid
+from serving.scheduling.work import Reached, Want
 from serving.stores.memory import MemoryStore
 from serving.stores.sql import SqlStore
 from tests.contract.store_contract import StoreContract
-from tests.queueing import NOON, a_campaign, a_task, after, claimed, submitted_ready
+from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
 class TestMemoryStore(StoreContract):
@@ -31,7 +30,7 @@ class TestSqliteStore(StoreContract):
 
     def test_what_was_kept_is_there_after_a_restart(self, store: SqlStore, tmp_path: Path):
         submitted_ready(store)
-        lease = store.checkpoint(claimed(store), {"sent": 4}, 4.0, after(10), after(70))
+        lease = reported(store, claimed(store), Reached({"sent": 4}, 4.0), after(10))
         store.close()
         again = SqlStore(_url(tmp_path))
         assert again.standing("sale", NOON).campaign == a_campaign()
@@ -47,7 +46,7 @@ class TestSqliteStore(StoreContract):
     def test_many_threads_lease_each_task_once(self, store: SqlStore):
         submitted_ready(store, tasks=40)
         with ThreadPoolExecutor(8) as pool:
-            claims = [pool.submit(store.claim, ["sale"], 1, f"w{n}", NOON, after(60)) for n in range(60)]
+            claims = [pool.submit(store.claim, [Want("sale", 1)], f"w{n}", NOON, after(60)) for n in range(60)]
         leased = [lease.task.task_id for claim in claims for lease in claim.result()]
         assert sorted(leased) == sorted(f"t{n}" for n in range(40))
         assert store.standing("sale", NOON).progress.leased == 40
@@ -56,13 +55,6 @@ class TestSqliteStore(StoreContract):
         with ThreadPoolExecutor(8) as pool:
             submissions = [pool.submit(store.submit, a_campaign(), [a_task()], NOON) for _ in range(8)]
         assert [s.result() for s in submissions].count(True) == 1
-
-    def test_tables_of_another_version_are_refused(self, store: SqlStore, tmp_path: Path):
-        store.close()
-        with sqlite3.connect(tmp_path / "queue.db") as connection:
-            connection.execute("UPDATE meta SET value = '0' WHERE key = 'schema'")
-        with pytest.raises(SettingInvalid, match="version 0 of the tables"):
-            SqlStore(_url(tmp_path))
 
 
 def _url(tmp_path: Path) -> str:

@@ -1,0 +1,31 @@
+"""Marks in a SQL database: one number that grows with every change, written to each campaign that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select, update
+
+from serving.stores.batches import batches
+from serving.stores.schema import campaigns, dependencies, marks
+
+
+def next_mark(connection: Connection) -> int:
+    """A mark above all before, for all that the transaction changes.
+
+    Writers hold the row until they commit, so marks are given in the order in which changes become visible.
+    """
+    higher = update(marks).values(highest=marks.c.highest + 1).returning(marks.c.highest)
+    return int(connection.execute(higher).scalar_one())
+
+
+def highest_mark(connection: Connection) -> int:
+    """The latest mark given."""
+    return int(connection.execute(select(marks.c.highest)).scalar_one())
+
+
+def mark_followers(connection: Connection, campaign_ids: Iterable[str], mark: int) -> None:
+    """Mark what follows these campaigns: what it waits for has changed."""
+    for some in batches(campaign_ids):
+        follows = select(dependencies.c.campaign_id).where(dependencies.c.after_id.in_(some))
+        connection.execute(update(campaigns).where(campaigns.c.campaign_id.in_(follows)).values(mark=mark))
