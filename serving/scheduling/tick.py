@@ -30,6 +30,8 @@ _HORIZON_H = 12.0
 _RECOVERIES_A_LEASE = 6
 _PATIENCE_S = 0.25
 """How long a step waits for predictions: a model that is slow or gone must not hold up those that have theirs."""
+_LEAST_WAIT_S = 1e-3
+"""A moment that is due by a rounding error only is not looked at again before any time has passed."""
 
 
 class Tick:
@@ -196,7 +198,7 @@ class Tick:
         wait = self._lease / 3 if due is None else min(due - self._clock.now(), self._lease / 3)
         waits = {
             asyncio.ensure_future(self._wake.wait()),
-            asyncio.ensure_future(self._clock.sleep(max(wait.total_seconds(), 0.0))),
+            asyncio.ensure_future(self._clock.sleep(max(wait.total_seconds(), _LEAST_WAIT_S))),
         }
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
