@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -47,11 +48,10 @@ class Owners:
         self._link.apply(campaign_id, Event.CANCEL)
 
     def _acts(self) -> Iterator[tuple[float, Callable[[], Any]]]:
-        acts: list[tuple[float, Callable[[], Any]]] = []
-        for submission in self._world.submissions:
-            acts.append((submission.at_s, lambda s=submission: self._submit(s)))
-        for intervention in self._world.interventions:
-            acts.append((intervention.at_s, lambda i=intervention: self._intervene(i)))
+        acts: list[tuple[float, Callable[[], Any]]] = [
+            *((each.at_s, partial(self._submit, each)) for each in self._world.submissions),
+            *((each.at_s, partial(self._intervene, each)) for each in self._world.interventions),
+        ]
         yield from sorted(acts, key=lambda act: act[0])
 
     def _submit(self, submission: Submission) -> None:

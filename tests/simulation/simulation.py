@@ -23,7 +23,7 @@ from tests.simulation.plagues import Strike
 from tests.simulation.precedence import Precedence
 from tests.simulation.processes import Fleet, Process, Scheduler, Worker
 from tests.simulation.service import Service
-from tests.simulation.virtual import NothingLeft, VirtualClock, VirtualLoop
+from tests.simulation.virtual import Stuck, VirtualClock, VirtualLoop
 from tests.simulation.watched import Watched
 from tests.simulation.worlds import ATTEMPTS, GRID_S, World, world_of
 
@@ -97,8 +97,8 @@ class Simulation:
         """Play, and say what came of it."""
         try:
             self._loop.run_until_complete(self._play())
-        except NothingLeft:
-            self.ledger.breach("nothing lost", "everybody waits for somebody")
+        except Stuck as stuck:
+            self.ledger.breach("nothing lost", str(stuck))
         return Outcome(
             seed=self._world.seed,
             load=self._world.load,

@@ -14,20 +14,24 @@ PROCESS: ContextVar[str | None] = ContextVar("process", default=None)
 """The simulated process whose code runs; tasks and callbacks inherit it from whoever made them."""
 
 
-class NothingLeft(Exception):
-    """Everybody waits for somebody: no callback is ready and no timer runs."""
+MOST_TURNS = 20_000
+"""Turns of the loop at one moment, after which it is going round in circles."""
+
+
+class Stuck(Exception):
+    """Everybody waits for somebody, or something goes on for ever without any time passing."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs callbacks in the order they became ready, and never waits.
 
-    No selector, no thread, no socket: what is awaited must come from this loop. Processes can be frozen: their callbacks
-    are put by and run when they are thawed, as after a pause of a virtual machine; a killed process is one never thawed.
+    No selector, no thread, no socket: what is awaited must come from this loop. Processes can be frozen: their
+    callbacks are put by and run when they are thawed, as after a pause of a virtual machine; a killed one never is.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._moment = 0.0
+        self._moment, self._turns = 0.0, 0
         self._put_by: dict[str, list[Any]] = {}
         self.before_time_passes: Callable[[float], None] = lambda _: None
 
@@ -49,14 +53,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
             while scheduled and scheduled[0]._cancelled:
                 heappop(scheduled)._scheduled = False
             if not scheduled:
-                raise NothingLeft
+                raise Stuck("everybody waits for somebody")
             if (passing := scheduled[0]._when - self._moment) > 0:
                 self.before_time_passes(passing)
-                self._moment = scheduled[0]._when
+                self._moment, self._turns = scheduled[0]._when, 0
         while scheduled and scheduled[0]._when <= self._moment:
             timer = heappop(scheduled)
             timer._scheduled = False
             ready.append(timer)
+        self._turns += 1
+        if self._turns > MOST_TURNS:
+            raise Stuck("time stands still")
         for _ in range(len(ready)):
             handle = ready.popleft()
             if handle._cancelled:
