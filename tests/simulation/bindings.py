@@ -12,7 +12,7 @@ from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Lease
 from tests.simulation.ledger import Known, Ledger
 
-_HAIR = 1e-6
+_HAIR = 1e-5
 _NEARLY = 1 - 1e-6
 
 
@@ -35,11 +35,6 @@ class Bindings:
         limits = self._rules.limits
         keys = (f"account:{campaign.account}", f"channel:{campaign.channel}", f"kind:{campaign.kind}")
         return {key: limits[key] for key in keys if key in limits}
-
-    def running(self, key: str) -> tuple[int, float]:
-        """How many leases count against a limit, and the units of the chunks they are at."""
-        bound = [k for k in self._ledger.campaigns.values() if k.held and key in self.limits_of(k.campaign)]
-        return sum(k.held for k in bound), sum(k.held * chunk_units(k) for k in bound)
 
     def spent(self, key: str) -> float:
         """Units by which the bucket of a rate limit is short of full, by what was done."""
@@ -75,13 +70,17 @@ class Bindings:
                 if self.addressed(target, -self._skew_s) - gone >= cap.count:
                     return True
         for key, limit in self.limits_of(campaign).items():
-            tasks, units = self.running(key)
-            if other is not None and key in self.limits_of(other.campaign):
-                tasks, units = tasks - 1, units - chunk_units(other)
-            if limit.concurrency is not None and tasks >= limit.concurrency:
+            bound = self._bound_by(key)
+            gone = other is not None and key in self.limits_of(other.campaign)
+            if limit.concurrency is not None and sum(k.held for k in bound) - gone >= limit.concurrency:
                 return True
-            needed = min(chunk_units(known), limit.most)
-            if limit.rate_per_s is not None and self.spent(key) + units + needed > limit.most * _NEARLY:
+            if limit.rate_per_s is None:
+                continue
+            # What chunks will take is not known beforehand; the scheduler goes by what they took on average.
+            under_way = sum(k.held * self._expected(k, at) for k in bound)
+            if gone and other is not None:
+                under_way -= self._expected(other, at)
+            if self.spent(key) + under_way + min(self._expected(known, at), limit.most) > limit.most * _NEARLY:
                 return True
         return False
 
@@ -122,6 +121,13 @@ class Bindings:
             self._holder[key] = own
         self._check_limits(known)
 
+    def _bound_by(self, key: str) -> list[Known]:
+        """Campaigns with tasks running that count against a limit."""
+        return [k for k in self._ledger.campaigns.values() if k.held and key in self.limits_of(k.campaign)]
+
+    def _expected(self, known: Known, at: datetime) -> float:
+        return self._store.standing(known.campaign.campaign_id, at).progress.units_a_chunk
+
     def _check_predecessors(self, campaign: Campaign, at: datetime) -> None:
         for name in campaign.after:
             state = self._store.standing(name, at).state if name in self._ledger.campaigns else None
@@ -137,12 +143,13 @@ class Bindings:
 
     def _check_limits(self, known: Known) -> None:
         for key, limit in self.limits_of(known.campaign).items():
-            tasks, units = self.running(key)
+            bound = self._bound_by(key)
+            tasks = sum(k.held for k in bound)
             if limit.concurrency is not None and tasks > limit.concurrency:
                 self._ledger.breach("concurrency", f"{tasks} tasks run under {key}")
             if limit.rate_per_s is not None:
-                used = self.spent(key) + units
-                if used > max(limit.most, chunk_units(known)) + _HAIR:
+                used = self.spent(key) + sum(k.held * chunk_units(k) for k in bound)
+                if used > max(limit.most, chunk_units(known)) * (1 + _HAIR):
                     self._ledger.breach(
                         "rate", f"{used:g} units at once under {key}, which lets {limit.most:g} through"
                     )

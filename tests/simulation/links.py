@@ -70,7 +70,7 @@ class Link:
             doubled = self._chance.random()
             if doubled < self._plague.late_again:
                 self._faults["report late again"] += 1
-                self._loop.call_later(self._chance.choice(LATER_S), method, *args)
+                self._loop.later(self._chance.choice(LATER_S), method, *args)
             answer = once(*args)
             if doubled > 1 - self._plague.doubled:
                 self._faults["report doubled"] += 1

@@ -198,7 +198,7 @@ class Simulation:
     def _kill_worker(self, worker: Worker, fleet: Fleet, down_s: float) -> None:
         self.faults["worker killed"] += 1
         worker.kill()
-        self._loop.call_later(down_s, self._add_worker, fleet, worker.slots)
+        self._loop.later(down_s, self._add_worker, fleet, worker.slots)
 
     def _end_scheduler(self, scheduler: Scheduler, down_s: float) -> None:
         self.faults["scheduler killed"] += 1
@@ -208,7 +208,7 @@ class Simulation:
 
     def _restart(self, scheduler: Scheduler, down_s: float, *, same: bool) -> None:
         owner = scheduler.owner if same else f"s{len(self._processes)}"
-        self._loop.call_later(down_s, self._add_scheduler, owner)
+        self._loop.later(down_s, self._add_scheduler, owner)
 
     def _freeze(self, process: Process, for_s: float) -> None:
         own = self._own_workers(process) if isinstance(process, Scheduler) else []
@@ -216,12 +216,12 @@ class Simulation:
         for each in (process, *own):
             if each.alive and not each.frozen:
                 each.freeze()
-                self._loop.call_later(for_s, each.thaw)
+                self._loop.later(for_s, each.thaw)
 
     def _mute(self, worker: Worker, for_s: float) -> None:
         self.faults["worker muted"] += 1
         worker.link.muted = True
-        self._loop.call_later(for_s, setattr, worker.link, "muted", False)
+        self._loop.later(for_s, setattr, worker.link, "muted", False)
 
     def _own_workers(self, scheduler: Process) -> list[Worker]:
         return list(scheduler.fleet.workers) if self._world.embedded and isinstance(scheduler, Scheduler) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import events
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import datetime, timedelta
 from heapq import heappop
 from typing import Any
@@ -32,12 +32,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._moment, self._turns = 0.0, 0
+        self._outside = Context()
         self._put_by: dict[str, list[Any]] = {}
         self.before_time_passes: Callable[[float], None] = lambda _: None
 
     def time(self) -> float:
         """Seconds since the loop was made."""
         return self._moment
+
+    def later(self, seconds: float, call: Callable[..., Any], *args: Any) -> None:
+        """Call something later, whatever becomes of the process that asks for it."""
+        self.call_later(seconds, call, *args, context=self._outside)
 
     def freeze(self, process: str) -> None:
         """Let nothing of a process run until it is thawed."""

@@ -82,7 +82,7 @@ class World:
 def world_of(seed: int, size: int = 70) -> World:
     """The world of a seed, with about `size` campaigns."""
     chance = Random(seed)
-    workers = tuple(chance.choice((2, 3, 4)) for _ in range(chance.choice((2, 2, 3))))
+    workers = tuple(chance.choice((4, 6, 8)) for _ in range(chance.choice((2, 2, 3))))
     accounts = ("acme", "bolt", "corp", "dune")[: chance.choice((2, 3, 4))]
     channels = ("mail", "push", "web")
     load = LEAST_LOAD + 0.1 * chance.randrange(0, 5)
@@ -194,15 +194,15 @@ def _placed(chance: Random, draft: _Draft, span_s: float) -> Submission:
 def _rules(chance: Random, accounts: tuple[str, ...], channels: tuple[str, ...]) -> Rules:
     limits: dict[str, Limit] = {}
     if chance.random() < 0.7:
-        rate = chance.choice((1.0, 2.0, 3.0))
+        rate = chance.choice((2.0, 4.0, 6.0))
         limits[f"channel:{channels[0]}"] = Limit(rate_per_s=rate, burst=rate * chance.choice((60, 300)))
     if chance.random() < 0.7:
-        limits[f"channel:{channels[1]}"] = Limit(concurrency=chance.choice((1, 2, 3)))
+        limits[f"channel:{channels[1]}"] = Limit(concurrency=chance.choice((1, 3, 5)))
     if chance.random() < 0.3:
-        limits[f"account:{accounts[0]}"] = Limit(rate_per_s=4.0, burst=600.0, concurrency=4)
+        limits[f"account:{accounts[0]}"] = Limit(rate_per_s=8.0, burst=600.0, concurrency=6)
     share = chance.choice((0.0, 0.1, 0.2))
     return Rules(
-        reserve=Reserve(share=share, max_wait_h=chance.choice((0.5, 1.0, 2.0))),
+        reserve=Reserve(share=share, max_wait_h=chance.choice((0.25, 0.5, 1.0))),
         shares=Shares(total=chance.choice((0.0, 0.5, 0.8))),
         limits=limits,
         cap=Cap(count=chance.choice((1, 2, 4)), window_h=chance.choice((0.5, 1.0))) if chance.random() < 0.5 else None,
