@@ -12,9 +12,16 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
-from pydantic import AwareDatetime, ConfigDict, FiniteFloat
+from pydantic import AwareDatetime, ConfigDict, FiniteFloat, StringConstraints
 
-Identifier = Annotated[str, MinLen(1), MaxLen(200)]
+PRINTABLE = r"^\P{Cc}*$"
+"""What names hold: anything but control characters, which not every database keeps."""
+
+PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_.:@+=,~-]*$"
+"""What ids of campaigns and tasks hold: they stand in paths, headers and idempotency keys, joined by slashes."""
+
+Identifier = Annotated[str, MinLen(1), MaxLen(200), StringConstraints(pattern=PRINTABLE)]
+PlainIdentifier = Annotated[str, MinLen(1), MaxLen(200), StringConstraints(pattern=PLAIN)]
 Share = Annotated[FiniteFloat, Ge(0), Le(1)]
 MOST = 1e15
 """The largest amount taken: sums and products of a few such still are finite numbers, and no real one comes near."""
@@ -62,7 +69,7 @@ class Campaign:
         When times have no offset or contradict each other, or `value_shape` lacks the field it needs.
     """
 
-    campaign_id: Identifier
+    campaign_id: PlainIdentifier
     account: Identifier
     kind: Identifier
     channel: Identifier
@@ -120,8 +127,8 @@ class Campaign:
 class Task:
     """A piece of a campaign's work, run by one handler; split into chunks at the handler's checkpoints."""
 
-    task_id: Identifier
-    campaign_id: Identifier
+    task_id: PlainIdentifier
+    campaign_id: PlainIdentifier
     handler: Identifier
     units: Positive
     payload: dict[str, Any] = field(default_factory=dict)

@@ -25,6 +25,9 @@ class Only(StrEnum):
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+Watched = Annotated[bool, typer.Option("--watch", help="Ask again and again and redraw, until Ctrl-C.")]
+Every = Annotated[float, typer.Option(min=0.1, help="Seconds between two looks of --watch.")]
+CampaignId = Annotated[str, typer.Argument(metavar="ID", help="The campaign.")]
 File = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="Campaigns as a JSON object, an array, or one a line; - for standard input."),
@@ -79,32 +82,94 @@ def queue(
     limit: Annotated[int, typer.Option(help="How many campaigns to show.")] = 30,
     account: Annotated[str | None, typer.Option(help="Only this account's.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    watch: Watched = False,
+    every: Every = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Show waiting and running campaigns in the order work would start."""
     from serving.client import QueueClient
     from serving.serve import Service, url_of
     from serving.settings import Settings
-    from serving.terminal import document, queue_table, show
+    from serving.terminal import console, queue_table
+    from serving.watching import tell
 
+    out = console()
+    # A live view that is longer than the terminal could not be redrawn in place.
+    shown = min(limit, max(out.height - 6, 1)) if watch and out.is_terminal and not as_json else limit
     with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
-        found = client.queue(limit=limit, account=account, state=state)
-    show(document(found) if as_json else queue_table(found))
+        tell(
+            lambda: client.queue(limit=shown, account=account, state=state),
+            lambda found: queue_table(found, out.width),
+            out,
+            as_json=as_json,
+            every_s=every if watch else None,
+        )
 
 
 @app.command(rich_help_panel=PANEL)
 def why(
-    campaign_id: Annotated[str, typer.Argument(metavar="ID", help="The campaign.")], as_json: AsJson = False
+    campaign_id: CampaignId,
+    watch: Watched = False,
+    every: Every = 1.0,
+    as_json: AsJson = False,
 ) -> None:
     """Say why a campaign is not running, its position, and when it will be done."""
     from serving.client import QueueClient
     from serving.serve import Service, url_of
     from serving.settings import Settings
-    from serving.terminal import document, show, why_sentence
+    from serving.telling import ENDED, why_told
+    from serving.terminal import console
+    from serving.watching import tell
 
     with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
-        place = client.why(campaign_id)
-    show(document(place) if as_json else why_sentence(place))
+        tell(
+            lambda: client.why(campaign_id),
+            why_told,
+            console(),
+            as_json=as_json,
+            every_s=every if watch else None,
+            over=lambda place: place.state in ENDED,
+        )
+
+
+@app.command("dead-letters", rich_help_panel=PANEL)
+def dead_letters(
+    campaign_id: Annotated[str | None, typer.Option("--campaign", help="Only this campaign's.")] = None,
+    limit: Annotated[int, typer.Option(help="How many to show.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Show tasks that failed for good, and what they failed of."""
+    from serving.client import QueueClient
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.terminal import dead_letters_table, document, show
+
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        letters = client.dead_letters(campaign_id, limit=limit)
+    show(document(letters) if as_json else dead_letters_table(letters))
+
+
+@app.command(rich_help_panel=PANEL)
+def redrive(
+    campaign_id: CampaignId,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be given again for further ones.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Queue tasks again that failed for good: all of the campaign's, or those named."""
+    from serving.client import QueueClient
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.telling import counted
+    from serving.terminal import document, show
+
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        redriven = client.redrive(campaign_id, task or None)
+    told = {"campaign_id": campaign_id, "redriven": redriven}
+    show(
+        document(told)
+        if as_json
+        else f"{counted(redriven, 'task')} of {campaign_id} queued again, each at its last checkpoint"
+    )
 
 
 @app.command(rich_help_panel=PANEL)

@@ -20,6 +20,7 @@ import httpx
 from serving.errors import ServiceEnded, ServiceUnreachable, SettingInvalid
 from serving.logs import log_to_stderr
 from serving.settings import Settings
+from serving.starting import Starting
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ def serve_one(service: Service, settings: Settings, *, tied: bool) -> None:
     ------
     SettingInvalid
         When something listens on its port already.
+    PrecedenceError
+        What its start failed of.
     """
     listener = _listener(service, settings)
     os.environ.update(settings.environment())
@@ -122,8 +125,9 @@ def _serve_here(service: Service, listener: socket.socket) -> None:
     from serving.service import application  # noqa: PLC0415
 
     log_to_stderr()
+    served = Starting(application(service))
     config = uvicorn.Config(
-        application(service),
+        served,
         log_config=None,
         access_log=False,  # BentoML keeps its own
         server_header=False,
@@ -131,7 +135,13 @@ def _serve_here(service: Service, listener: socket.socket) -> None:
     )
     # uvicorn ends on a signal and then raises it again; what is open here is to be closed first.
     with closing(listener), _stopped_by_signals():
-        uvicorn.Server(config).run(sockets=[listener])
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except SystemExit:
+            if served.failure is None:
+                raise
+        if served.failure is not None:
+            raise served.failure
 
 
 def _serve_with_workers(settings: Settings, listener: socket.socket, *, tied: bool) -> None:

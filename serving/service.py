@@ -6,6 +6,7 @@ from typing import Any
 
 import bentoml
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime
 from starlette.types import ASGIApp
 
@@ -13,8 +14,10 @@ from features.records import Campaign
 from serving import wiring
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED
+from serving.api.front import AnsweredByUs, page
 from serving.api.problems import Problems, StrictBodies
 from serving.api.queue import queue_app
+from serving.api.sizes import BoundedBodies
 from serving.clock import SystemClock
 from serving.model import Card
 from serving.settings import Settings
@@ -51,8 +54,26 @@ class Priority:
         return self._model.card()
 
 
+@model_routes.get("/", include_in_schema=False)
+async def front() -> HTMLResponse:
+    """Show where to go from here."""
+    return HTMLResponse(page("Precedence: predictions", "What delay costs each campaign.", _PLACES))
+
+
+_PLACES = {
+    "/model": "which model answers",
+    "/docs.json": "all routes (OpenAPI)",
+    "/metrics": "metrics (Prometheus)",
+    "/readyz": "whether it is ready",
+}
+
 # mypy does not follow class decorators: `Priority` is a `bentoml.Service` by now.
 Priority.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
+# BentoML's own page at / has the browser load a script from elsewhere.
+Priority.add_asgi_middleware(  # type: ignore[attr-defined]
+    AnsweredByUs, ours=model_routes, paths=frozenset({"/"})
+)
+Priority.add_asgi_middleware(BoundedBodies)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
     StrictBodies, bodies={"/predict": ASKED, "/explain": ASKED}
 )
@@ -65,6 +86,10 @@ class Scheduler:
 
 
 Scheduler.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
+# Only our own application knows whether the scheduler's steps go through.
+Scheduler.add_asgi_middleware(  # type: ignore[attr-defined]
+    AnsweredByUs, ours=queue_routes, paths=frozenset({"/", "/readyz"})
+)
 
 
 def application(service: str) -> ASGIApp:

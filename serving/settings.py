@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from features.records import NonNegative, Positive, Share
+from serving.api.admission import Bounds
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
 from serving.scheduling.rules import Cap, Limit, LimitKey, Reserve, Rules, Shares
@@ -73,6 +74,11 @@ class Settings(BaseSettings):
     lease_s: Positive = Field(60.0, description="wall-clock seconds a worker may hold a task without a sign of life")
     refresh_s: Positive = Field(900.0, description="wall-clock seconds after which a waiting campaign is scored anew")
     attempts: PositiveInt = Field(5, description="tries of one chunk before its task is given up as a dead letter")
+    most_queued_tasks: PositiveInt = Field(2_000_000, description="queued tasks beyond which no more are taken in")
+    most_live_campaigns: PositiveInt = Field(50_000, description="live campaigns beyond which no more are taken in")
+    submissions_per_min: Positive | None = Field(
+        None, description="new campaigns one account may submit in a wall-clock minute; default: any number"
+    )
     preemption_factor: Annotated[float, Field(ge=1)] = Field(
         1.5, description="how many times the runner's index a challenger needs to take its slot"
     )
@@ -161,6 +167,10 @@ class Settings(BaseSettings):
             self.limits,
             None if self.frequency_cap is None else Cap(self.frequency_cap, self.frequency_window_s / 3600),
         )
+
+    def bounds(self) -> Bounds:
+        """What is taken in at most."""
+        return Bounds(self.most_queued_tasks, self.most_live_campaigns, self.submissions_per_min)
 
     @classmethod
     def read(cls, **overrides: Any) -> Self:

@@ -3,53 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from serving.api.answers import Explanations, Outlook, Place, Predictions, Queue, WhyNot
+from serving.api.answers import DeadLetters, Explanations, Place, Predictions, Queue
 from serving.prediction import Explanation
-from serving.scheduling.reasons import Reason
+from serving.scheduling.states import State
+from serving.telling import at, counted, feasible, told, waits_for
 
 _REASONS_SHOWN = 5
 
-_SAYS: dict[Reason, Callable[[WhyNot], str]] = {
-    Reason.PAUSED: lambda _: "it is paused",
-    Reason.NOT_RELEASED: lambda why: f"its work may not start before {_time(why.until)}",
-    Reason.DEPENDS_ON: lambda why: f"it follows {why.object}, which is not done",
-    Reason.BACKING_OFF: lambda why: f"its work failed and is tried again at {_time(why.until)}",
-    Reason.OUTRANKED: lambda why: f"{why.object} is more pressing, and every worker is busy",
-    Reason.NO_WORKER: lambda _: "it is next, and waits for a worker",
-}
+_WIDE = 100
+"""Columns of a terminal from which on a table has room for what is of less use."""
 
 
-def queue_table(queue: Queue) -> Table:
-    """The queue in the order work would start."""
-    by = "matrix points" if queue.by_matrix else "$ lost per slot-hour if deferred"
-    title = f"{queue.total} campaigns on {queue.slots} slots at {_time(queue.moment)}, by {by}"
-    table = Table(title=title, title_justify="left")
-    _columns(table, "#", "campaign", "state", right=("score", "value $", "done"), last=("eta", "waits for"))
+def queue_table(queue: Queue, width: int = _WIDE) -> Table:
+    """The queue in the order work would start, for a terminal so many columns wide."""
+    now = queue.moment
+    cells: dict[str, Callable[[Place], str]] = {
+        "#": lambda place: _number(place.position, 0),
+        "campaign": lambda place: place.campaign_id,
+        "state": lambda place: place.state,
+        "score": lambda place: _number(place.score, 0),
+        "value $": lambda place: _number(place.value, 0),
+        "done": lambda place: f"{place.progress.share_done:.0%}",
+        "begins": lambda place: at(place.eta.start.p50, now) if place.eta and place.state is not State.RUNNING else "",
+        "ready": lambda place: at(place.eta.p50, now) if place.eta else "",
+        "waits for": lambda place: waits_for(place.why, now),
+    }
+    if width < _WIDE:
+        cells["waits for"] = lambda place: waits_for(place.why, now) or f"({place.state})"
+        del cells["value $"], cells["begins"], cells["state"]
+    by = "matrix points" if queue.by_matrix else "$ lost per slot-hour"
+    campaigns, slots = counted(queue.total, "campaign"), counted(queue.slots, "slot")
+    hidden = queue.total - len(queue.campaigns)
+    table = Table(
+        title=f"{campaigns}, {slots}, {told(now)} UTC; ordered by {by}",
+        caption=f"and {hidden:,} more" if hidden else None,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in cells:
+        if heading in _FOLDED:
+            table.add_column(heading, overflow="fold", ratio=_FOLDED[heading])
+        else:
+            table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for place in queue.campaigns:
-        table.add_row(
-            _number(place.position, 0),
-            place.campaign_id,
-            place.state,
-            _number(place.score, 0),
-            _number(place.value, 0),
-            f"{place.progress.share_done:.0%}",
-            _time(place.eta.p50) if place.eta else "",
-            _waits_for(place.why) if place.why else "",
-        )
+        table.add_row(*(cell(place) for cell in cells.values()))
     return table
+
+
+_FOLDED = {"campaign": 2, "waits for": 3}
+"""Columns that break lines, with how much of what room is left each takes."""
 
 
 def places_table(places: Sequence[Place]) -> Table:
     """Campaigns just submitted."""
     table = Table()
-    _columns(table, "campaign", "state", right=("#", "score", "value $"), last=("eta", "in time"))
+    _columns(table, "campaign", "state", right=("#", "score", "value $"), last=("ready by", "in time"))
     for place in places:
         table.add_row(
             place.campaign_id,
@@ -57,29 +75,20 @@ def places_table(places: Sequence[Place]) -> Table:
             _number(place.position, 0),
             _number(place.score, 0),
             _number(place.value, 0),
-            _time(place.eta.p50) if place.eta else "",
-            _outlook(place.feasibility),
+            told(place.eta.p50) if place.eta else "",
+            "" if place.feasibility is None else feasible(place.feasibility),
         )
     return table
 
 
-def why_sentence(place: Place) -> str:
-    """Why a campaign is where it is, in a sentence or two."""
-    where = f"{place.campaign_id} is {place.state}"
-    if place.why is not None:
-        where += f": {why_not(place.why)}"
-    facts = []
-    if place.position is not None:
-        facts.append(f"position {place.position}")
-    if place.score is not None:
-        facts.append(f"score {place.score:.0f}")
-    if place.eta is not None and place.eta.p50 is not None:
-        facts.append(f"done about {_time(place.eta.p50)}, by {_time(place.eta.p90)} on a bad day")
-    if place.feasibility is not None:
-        facts.append(f"in time: {place.feasibility}")
-    if place.fallback is not None:
-        facts.append(f"not valued by the champion: {place.fallback}")
-    return where + "".join(f"\n  {fact}" for fact in facts)
+def dead_letters_table(letters: DeadLetters) -> Table:
+    """Tasks that failed for good, and what they failed of."""
+    hidden = letters.total - len(letters.dead_letters)
+    table = Table(caption=f"and {hidden:,} more" if hidden else None)
+    _columns(table, "campaign", "task", right=("tries",), last=("died", "of"))
+    for letter in letters.dead_letters:
+        table.add_row(letter.campaign_id, letter.task_id, str(letter.attempts), told(letter.died_at), letter.error)
+    return table
 
 
 def predictions_table(answers: Predictions | Explanations) -> Table:
@@ -116,17 +125,17 @@ def document(answer: Any) -> str:
     return to_json(answer, indent=2).decode()
 
 
+def console() -> Console:
+    """Standard output, on which names stand as they are, whatever brackets they hold."""
+    return Console(markup=False, highlight=False)
+
+
 def show(what: Table | str) -> None:
     """Print to standard output."""
     if isinstance(what, str):
         print(what)
     else:
-        Console().print(what)
-
-
-def why_not(why: WhyNot) -> str:
-    """A reason in words."""
-    return _SAYS[why.reason](why)
+        console().print(what)
 
 
 def _columns(table: Table, *left: str, right: Sequence[str], last: Sequence[str]) -> None:
@@ -138,26 +147,8 @@ def _columns(table: Table, *left: str, right: Sequence[str], last: Sequence[str]
         table.add_column(name, overflow="fold")
 
 
-def _waits_for(why: WhyNot) -> str:
-    """A reason in two or three words."""
-    told = [str(why.reason).replace("_", " ")]
-    if why.object is not None:
-        told.append(f"by {why.object}" if why.reason is Reason.OUTRANKED else why.object)
-    if why.until is not None:
-        told.append(f"until {_time(why.until)}")
-    return " ".join(told)
-
-
-def _outlook(outlook: Outlook | None) -> str:
-    return "" if outlook is None else str(outlook)
-
-
 def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
-
-
-def _time(moment: datetime | None) -> str:
-    return "an unknown time" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _span(seconds: float) -> str:

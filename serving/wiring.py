@@ -10,6 +10,7 @@ from dataclasses import replace
 from random import Random
 
 from features.matrix import Matrix, MatrixInvalid
+from serving.api.admission import Admission
 from serving.api.desk import Desk
 from serving.client import PriorityClient
 from serving.clock import Clock, ScaledClock, SystemClock
@@ -146,10 +147,12 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             ),
             emphasis=settings.latency_emphasis,
             rules=settings.rules(),
+            pace_s=executor.pace_s,
+            fit=executor.fit,
         )
         loop = asyncio.create_task(tick.run())
         try:
-            yield Desk(store, tick, known, time)
+            yield Desk(store, tick, known, time, Admission(settings.bounds(), store.backlog, settings.clock_scale))
         finally:
             await tick.stop(_GRACE_S)
             await loop

@@ -13,7 +13,8 @@ from features.records import Task
 from serving.clock import ManualClock
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
-from serving.handlers.python import Handler, Handlers
+from serving.handlers.contract import Handler
+from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
@@ -32,8 +33,8 @@ def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
     """Run a coroutine as a test."""
 
     @wraps(test)
-    def told(**fixtures: Any) -> None:
-        asyncio.run(test(**fixtures))
+    def told(*case: Any, **fixtures: Any) -> None:
+        asyncio.run(test(*case, **fixtures))
 
     return told
 
@@ -61,7 +62,7 @@ class Floor:
         slots: int = 1,
         start: datetime = NOON,
         dollars: bool = True,
-        handlers: Mapping[str, Handler] | None = None,
+        handlers: Mapping[str, Handler | Steps] | None = None,
         preemption: Preemption | None = None,
         owner: str = "here",
         emphasis: float = 0.0,

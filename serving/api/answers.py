@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Any, Self
 
 from pydantic import AwareDatetime
 
 from features.records import Campaign
+from serving.api.endings import ending
 from serving.prediction import Explanation, ModelIdentity, Prediction
 from serving.scheduling.board import Board, Eta
 from serving.scheduling.reasons import Reason
@@ -34,7 +36,7 @@ class Explanations:
 
 
 class Outlook(StrEnum):
-    """Whether a campaign will make its `launch_by`: even pessimistically, only on a middling day, or not even then."""
+    """Whether a campaign will make its `launch_by`: even on a bad day, only on a middling one, or not even then."""
 
     LIKELY = "likely"
     UNCERTAIN = "uncertain"
@@ -42,11 +44,34 @@ class Outlook(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finish:
-    """When a campaign is predicted to be done, on a middling and on a bad day; None if nobody can say."""
+class Feasibility:
+    """Whether a campaign will make its `launch_by`, and with which probability."""
+
+    outlook: Outlook
+    probability: float
+
+    @classmethod
+    def of(cls, probability: float) -> Self:
+        """The outlook that a probability amounts to: from .9 on likely, below .5 unlikely."""
+        likely = Outlook.LIKELY if probability >= _LIKELY else Outlook.UNCERTAIN
+        return cls(outlook=likely if probability >= _EVEN else Outlook.UNLIKELY, probability=probability)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """A moment as it is predicted, on a middling and on a bad day; None if nobody can say."""
 
     p50: AwareDatetime | None
     p90: AwareDatetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """When a campaign is predicted to be done, on a middling and on a bad day, and when to begin."""
+
+    p50: AwareDatetime | None
+    p90: AwareDatetime | None
+    start: Expected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +103,9 @@ class Place:
     position : 1 for what runs or would start first; None once it cannot start any more, or until it is ranked.
     score : 0-100; index : $ lost per slot-hour if deferred; value : $ if live in time; None where unknown.
     model_version, source, fallback : which model said so, and why not the champion.
+    eta : when it will probably be done, and begin.
     feasibility : None without a `launch_by` or a predicted finish.
+    ended : why it will not run any more, where that is not by being done.
     """
 
     campaign_id: str
@@ -91,9 +118,10 @@ class Place:
     model_version: str | None
     source: str | None
     fallback: str | None
-    eta: Finish | None
-    feasibility: Outlook | None
+    eta: Arrival | None
+    feasibility: Feasibility | None
     why: WhyNot | None
+    ended: str | None
     progress: Work
     boost: float
     pinned: bool
@@ -104,7 +132,7 @@ class Place:
     @classmethod
     def of(cls, standing: Standing, board: Board, **more: Any) -> Self:
         """The campaign's place as the board sees it; `more` fills the fields of a subclass."""
-        entry = board.entries.get(standing.campaign_id)
+        entry = board.entry(standing.campaign_id)
         eta = board.etas.get(standing.campaign_id) if entry else None
         why = entry.why if entry else None
         estimate, progress = standing.estimate, standing.progress
@@ -119,9 +147,10 @@ class Place:
             model_version=standing.model_version,
             source=standing.source,
             fallback=estimate.fallback if estimate else None,
-            eta=Finish(p50=eta.p50, p90=eta.p90) if eta else None,
-            feasibility=outlook(standing.campaign.launch_by, eta),
+            eta=Arrival(p50=eta.p50, p90=eta.p90, start=Expected(p50=None, p90=None)) if eta else None,
+            feasibility=feasibility(standing.campaign.launch_by, eta),
             why=WhyNot(reason=why.reason, object=why.object, until=why.until) if why else None,
+            ended=ending(standing),
             progress=Work(
                 share_done=1 - progress.share_left,
                 tasks=progress.tasks,
@@ -165,15 +194,46 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """How many rows were stored."""
+    """How many rows were stored; a result that was there in every field is not stored again."""
 
     stored: int
 
 
-def outlook(launch_by: datetime | None, eta: Eta | None) -> Outlook | None:
+@dataclass(frozen=True, kw_only=True)
+class DeadTask:
+    """A task that failed for good, what it failed of last, and after how many attempts."""
+
+    campaign_id: str
+    task_id: str
+    error: str
+    attempts: int
+    died_at: AwareDatetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetters:
+    """Tasks that failed for good, oldest first; `total` counts those that match, shown or not."""
+
+    total: int
+    dead_letters: tuple[DeadTask, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redriven:
+    """How many dead letters of a campaign are queued again."""
+
+    campaign_id: str
+    redriven: int
+
+
+def feasibility(launch_by: datetime | None, eta: Eta | None) -> Feasibility | None:
     """Predicted finish against `launch_by`; None where either is unknown."""
     if launch_by is None or eta is None or eta.p50 is None:
         return None
-    if eta.p50 > launch_by:
-        return Outlook.UNLIKELY
-    return Outlook.LIKELY if eta.p90 is not None and eta.p90 <= launch_by else Outlook.UNCERTAIN
+    if eta.p90 is None or eta.p90 <= eta.p50:
+        return Feasibility.of(float(eta.p50 <= launch_by))
+    spread = (eta.p90 - eta.p50) / NormalDist().inv_cdf(0.9)
+    return Feasibility.of(NormalDist().cdf((launch_by - eta.p50) / spread))
+
+
+_LIKELY, _EVEN = 0.9, 0.5

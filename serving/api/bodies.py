@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from annotated_types import Ge, Le, MaxLen
+from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AwareDatetime, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from features.records import Campaign, Kpi, Signal, Task
+from features.records import Campaign, Identifier, Kpi, Signal, Task
 from serving.api.faults import faults_of, shown
 from serving.errors import BadInput, NotJson
 from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
@@ -62,6 +62,15 @@ class MoreTasks:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Redrive:
+    """`POST /campaigns/{id}/redrive`: the dead letters meant, all of the campaign's by default."""
+
+    task_ids: Annotated[tuple[Identifier, ...], MinLen(1), MaxLen(MOST_TASKS)] | None = None
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcomes:
     """`POST /outcomes`."""
 
@@ -83,6 +92,7 @@ ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
 SUBMISSION: TypeAdapter[Submission] = TypeAdapter(Submission)
 CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 MORE_TASKS: TypeAdapter[MoreTasks] = TypeAdapter(MoreTasks)
+REDRIVE: TypeAdapter[Redrive] = TypeAdapter(Redrive)
 OUTCOMES: TypeAdapter[Outcomes] = TypeAdapter(Outcomes)
 SIGNALS: TypeAdapter[Signals] = TypeAdapter(Signals)
 CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)

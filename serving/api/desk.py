@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from statistics import fmean, quantiles
 from typing import Any
 
 from features.records import Campaign, Kpi, Signal, Task
-from serving.api.answers import Place, Placed, Queue, TasksAdded
+from serving.api.admission import Admission
+from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Redriven, TasksAdded
 from serving.api.bodies import CAMPAIGN, Change, Submission, read
+from serving.api.sizes import MOST_PAYLOAD_BYTES
 from serving.clock import Clock
-from serving.errors import BadInput, CampaignUnknown, Fault, HandlerUnknown
+from serving.errors import BadInput, CampaignUnknown, Fault, HandlerUnknown, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
@@ -22,6 +25,9 @@ from serving.scheduling.tick import Tick
 
 _PATIENCE_S = 10.0
 """How long an answer waits for the scheduler's next step; without it, it lacks position and eta."""
+
+_PATIENT_STEPS = 3
+"""Steps that may break off in a row before the scheduler says that it is not ready."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Desk:
     tick: Tick
     handlers: Handlers
     clock: Clock
+    admission: Admission
 
     async def submit(self, submission: Submission) -> tuple[bool, Placed]:
         """Keep a campaign with its tasks; True if it is new, False if it was submitted before with equal content.
@@ -39,11 +46,20 @@ class Desk:
         Raises
         ------
         CampaignConflict, BadInput, HandlerUnknown
+        QueueFull, SubmittedTooFast
+            Not for one that was submitted before: asking again is always answered.
         """
-        self._check_handlers(submission.tasks)
+        self._check_tasks(submission.tasks)
+        campaign_id, account, tasks = submission.campaign_id, submission.account, len(submission.tasks)
+        at = self.clock.now()
+        refusal = self._full(at, campaigns=1, tasks=tasks) or self.admission.hasty(account, at)
+        if refusal is not None and not self._is_known(campaign_id):
+            raise refusal
         facts = {name: getattr(submission, name) for name in Campaign.__dataclass_fields__}
-        new = self.store.submit(Campaign(**facts), submission.tasks, self.clock.now())
-        return new, await self.placed(submission.campaign_id, changed=new)
+        new = self.store.submit(Campaign(**facts), submission.tasks, at)
+        if new:
+            self.admission.admitted(account, at, campaigns=1, tasks=tasks)
+        return new, await self.placed(campaign_id, changed=new)
 
     async def placed(self, campaign_id: str, *, changed: bool) -> Placed:
         """Where a campaign stands; after a change, as the scheduler sees it then.
@@ -90,22 +106,66 @@ class Desk:
 
         Raises
         ------
-        CampaignUnknown, IllegalTransition, BadInput, HandlerUnknown
+        CampaignUnknown, IllegalTransition, BadInput, HandlerUnknown, QueueFull
         """
-        self._check_handlers(tasks)
-        added = self.store.add_tasks(campaign_id, tasks, self.clock.now())
+        self._check_tasks(tasks)
+        at = self.clock.now()
+        account = self.store.standing(campaign_id, at).campaign.account
+        refusal = self._full(at, campaigns=0, tasks=len(tasks))
+        if refusal is not None:
+            raise refusal
+        added = self.store.add_tasks(campaign_id, tasks, at)
+        self.admission.admitted(account, at, campaigns=0, tasks=added)
         board = await self._board_after_change()
         standing = self.store.standing(campaign_id, self.clock.now())
         return TasksAdded.of(standing, board, added=added)
 
+    def dead_letters(self, campaign_id: str | None, limit: int) -> DeadLetters:
+        """Tasks that failed for good, oldest first, at most `limit`, of one campaign if asked.
+
+        Raises
+        ------
+        CampaignUnknown
+        """
+        if campaign_id is not None:
+            self.store.standing(campaign_id, self.clock.now())
+        found = [letter for letter in self.store.dead_letters() if campaign_id in (None, letter.campaign_id)]
+        return DeadLetters(total=len(found), dead_letters=tuple(DeadTask(**asdict(letter)) for letter in found[:limit]))
+
+    async def redrive(self, campaign_id: str, task_ids: Collection[str] | None) -> Redriven:
+        """Queue dead letters again, all of the campaign's for None.
+
+        Raises
+        ------
+        CampaignUnknown, IllegalTransition, NothingDead, BadInput
+        """
+        at = self.clock.now()
+        if self.store.standing(campaign_id, at).progress.dead == 0:
+            raise NothingDead(campaign_id)
+        redriven = self.store.redrive(campaign_id, task_ids, at)
+        await self._board_after_change()
+        return Redriven(campaign_id=campaign_id, redriven=redriven)
+
+    def check_ready(self) -> None:
+        """Refuse while the scheduler's steps keep breaking off.
+
+        Raises
+        ------
+        NotReady
+        """
+        failing, failure = self.tick.failing, self.tick.failure
+        if failing >= _PATIENT_STEPS:
+            reason = f"{type(failure).__name__}: {str(failure).partition(chr(10))[0]}"
+            raise NotReady(
+                f"the scheduler's last {failing} steps broke off, the last with {reason}: its log has it in full",
+                failing=failing,
+            )
+
     def queue(self, limit: int, account: str | None, state: State | None) -> Queue:
         """Live campaigns in the order work would start, at most `limit`, of one account or state if asked."""
         board = self.tick.board
-        found = [
-            entry.standing
-            for entry in board.entries.values()
-            if account in (None, entry.standing.campaign.account) and state in (None, entry.standing.state)
-        ]
+        in_line = (board.standings[row] for row in board.line)
+        found = [s for s in in_line if account in (None, s.campaign.account) and state in (None, s.state)]
         return Queue(
             moment=board.moment,
             slots=board.slots,
@@ -115,7 +175,7 @@ class Desk:
         )
 
     def observe(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
-        """Store results and signals; returns how many.
+        """Store results and signals; returns how many were new.
 
         Raises
         ------
@@ -123,14 +183,13 @@ class Desk:
             When a result is of a campaign that was never submitted.
         """
         self._check_known(kpis)
-        self.store.observed(kpis=kpis, signals=signals)
-        return len(kpis) + len(signals)
+        return self.store.observed(kpis=kpis, signals=signals)
 
     def kpis(self) -> dict[str, Any]:
         """Counts by state, punctuality and latency of what is done. Latency runs from release or submission, hours."""
         now = self.clock.now()
         done = self.store.launched(now)
-        live = [standing.state for standing in self.store.live(now)]
+        live = [standing.state for standing in self.store.live(now).standings]
         due = [(s.launched_at, s.campaign.launch_by) for s in done if s.launched_at and s.campaign.launch_by]
         latency = [
             (s.launched_at - max(s.campaign.released_at, s.submitted_at)).total_seconds() / 3600
@@ -155,10 +214,30 @@ class Desk:
         except TimeoutError:
             return self.tick.board
 
-    def _check_handlers(self, tasks: Sequence[Task]) -> None:
+    def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
+        """Why there is no room for so many more; None if there is.
+
+        Raises
+        ------
+        BadInput
+            When there never will be.
+        """
+        most = self.admission.bounds.queued_tasks
+        if tasks > most:
+            raise BadInput("tasks", tasks, f"must be at most {most} (most_queued_tasks)")
+        return self.admission.full(at, campaigns=campaigns, tasks=tasks)
+
+    def _check_tasks(self, tasks: Sequence[Task]) -> None:
+        names = frozenset(self.handlers.names)
         for number, task in enumerate(tasks):
-            if task.handler not in self.handlers.names:
+            if task.handler not in names:
                 raise HandlerUnknown(task.handler, self.handlers.names, field=f"tasks[{number}].handler")
+            size = len(json.dumps(task.payload)) if task.payload else 0
+            if size > MOST_PAYLOAD_BYTES:
+                allowed = (
+                    f"must be at most {MOST_PAYLOAD_BYTES} bytes of JSON: keep what is larger elsewhere, and name it"
+                )
+                raise BadInput(f"tasks[{number}].payload", f"{size} bytes", allowed)
 
     def _check_known(self, kpis: Sequence[Kpi]) -> None:
         first_row = {kpi.campaign_id: row for row, kpi in reversed(list(enumerate(kpis)))}

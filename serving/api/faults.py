@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from features.records import PLAIN, PRINTABLE
 from serving.errors import Fault
 
 _LONGEST_VALUE = 200
@@ -25,6 +26,13 @@ _ALLOWED = {
     "datetime_from_date_parsing": "must be an ISO 8601 time with an offset, such as 2026-11-27T08:00:00+00:00",
     "datetime_parsing": "must be an ISO 8601 time with an offset, such as 2026-11-27T08:00:00+00:00",
 }
+
+
+_PATTERNS = {
+    PRINTABLE: "must hold no control characters",
+    PLAIN: "must be of the letters a-z and A-Z, digits, and _ . : @ + = , ~ -, beginning with a letter, digit or _",
+}
+"""What a pattern allows, in words."""
 
 
 def faults_of(error: ValidationError, where: str = "") -> list[Fault]:
@@ -49,6 +57,8 @@ def fault_of(detail: Mapping[str, Any], where: str = "") -> Fault:
 def _allowed(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
+    if detail["type"] == "string_pattern_mismatch" and detail["ctx"]["pattern"] in _PATTERNS:
+        return _PATTERNS[detail["ctx"]["pattern"]]
     return _ALLOWED.get(detail["type"]) or _SUBJECT.sub("must", str(detail["msg"]), count=1)
 
 

@@ -14,14 +14,17 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.bodies import read
-from serving.errors import PrecedenceError, problem
+from serving.errors import PrecedenceError, TooMuch, problem
 
 MEDIA_TYPE = "application/problem+json"
 
 
 def problem_response(error: PrecedenceError) -> Response:
     """The response that tells of an error."""
-    return _response(problem(error))
+    response = _response(problem(error))
+    if isinstance(error, TooMuch):
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response
 
 
 def _response(document: Mapping[str, Any]) -> Response:
@@ -77,10 +80,9 @@ class StrictBodies:
             return
         try:
             data = await Request(scope, receive).body()
+            read(body, data)
         except ClientDisconnect:
             return
-        try:
-            read(body, data)
         except PrecedenceError as error:
             await problem_response(error)(scope, receive, send)
             return

@@ -9,23 +9,35 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import ValidationError
 
-from serving.api.answers import Place, Placed, Queue, Stored, TasksAdded
-from serving.api.bodies import CHANGE, MORE_TASKS, OUTCOMES, SIGNALS, SUBMISSION, read, read_for
+from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, TasksAdded
+from serving.api.bodies import CHANGE, MORE_TASKS, OUTCOMES, REDRIVE, SIGNALS, SUBMISSION, read, read_for
 from serving.api.desk import Desk
 from serving.api.document import document_bodies
 from serving.api.faults import fault_of
+from serving.api.front import page
 from serving.api.problems import problem_response
-from serving.errors import BadInput, PrecedenceError
+from serving.api.sizes import BoundedBodies
+from serving.api.strictness import method_unknown, only_known_parameters
+from serving.errors import BadInput, NotReady, PrecedenceError
 from serving.scheduling.states import State
 
 _DESK = "desk"
 
 
 def desk_of(request: Request) -> Desk:
-    """The desk that the application's lifespan opened."""
-    desk: Desk = getattr(request.app.state, _DESK)
+    """The desk that the application's lifespan opened.
+
+    Raises
+    ------
+    NotReady
+        Until it did.
+    """
+    desk: Desk | None = getattr(request.app.state, _DESK, None)
+    if desk is None:
+        raise NotReady("the scheduler is starting: try again shortly")
     return desk
 
 
@@ -36,6 +48,7 @@ async def bytes_of(request: Request) -> bytes:
 
 OpenDesk = Annotated[Desk, Depends(desk_of)]
 Body = Annotated[bytes, Depends(bytes_of)]
+Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
 def queue_app(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> FastAPI:
@@ -47,17 +60,29 @@ def queue_app(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> FastAP
             setattr(app.state, _DESK, desk)
             yield
 
-    app = FastAPI(title="Precedence: queue", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Precedence: queue",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(only_known_parameters)],
+    )
+    app.add_middleware(BoundedBodies)
     app.add_exception_handler(PrecedenceError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, method_unknown)
     _add_campaigns(app)
+    _add_dead_letters(app)
     _add_the_rest(app)
+    _add_front(app)
     document_bodies(
         app,
         {
             ("/campaigns/{campaign_id}", "put"): SUBMISSION,
             ("/campaigns/{campaign_id}", "patch"): CHANGE,
             ("/campaigns/{campaign_id}/tasks", "post"): MORE_TASKS,
+            ("/campaigns/{campaign_id}/redrive", "post"): REDRIVE,
             ("/outcomes", "post"): OUTCOMES,
             ("/signals", "post"): SIGNALS,
         },
@@ -99,11 +124,23 @@ def _add_campaigns(app: FastAPI) -> None:
         return await desk.placed(campaign_id, changed=False)
 
 
+def _add_dead_letters(app: FastAPI) -> None:
+    @app.get("/dead-letters")
+    async def dead_letters(desk: OpenDesk, campaign_id: str | None = None, limit: Limit = 100) -> DeadLetters:
+        """List tasks that failed for good, with what they failed of, oldest first."""
+        return desk.dead_letters(campaign_id, limit)
+
+    @app.post("/campaigns/{campaign_id}/redrive")
+    async def redrive(campaign_id: str, body: Body, desk: OpenDesk) -> Redriven:
+        """Put dead letters back in the queue at their checkpoints: those named, or all of the campaign."""
+        return await desk.redrive(campaign_id, read(REDRIVE, body or b"{}").task_ids)
+
+
 def _add_the_rest(app: FastAPI) -> None:
     @app.get("/queue")
     async def queue(
         desk: OpenDesk,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+        limit: Limit = 100,
         account: str | None = None,
         state: State | None = None,
     ) -> Queue:
@@ -124,6 +161,29 @@ def _add_the_rest(app: FastAPI) -> None:
     async def kpis(desk: OpenDesk) -> dict[str, Any]:
         """Count campaigns by state, and tell punctuality and latency of what is done."""
         return desk.kpis()
+
+
+def _add_front(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def front() -> HTMLResponse:
+        """Show where to go from here."""
+        return HTMLResponse(page(app.title, "Campaigns in the order their work runs.", _PLACES))
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready(desk: OpenDesk) -> PlainTextResponse:
+        """Tell whether the scheduler does its work; a problem says why not."""
+        desk.check_ready()
+        return PlainTextResponse("\n")
+
+
+_PLACES = {
+    "/queue": "what waits and runs, in order",
+    "/dead-letters": "what failed for good",
+    "/kpis": "counts, punctuality and latency",
+    "/openapi.json": "all routes (OpenAPI)",
+    "/metrics": "metrics (Prometheus)",
+    "/readyz": "whether it is ready",
+}
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
-from tenacity import retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, retry_if_exception_type, retry_if_result, wait_random_exponential
 
 from serving.errors import Refused, ServiceUnreachable
 
@@ -17,14 +17,50 @@ TIMEOUT_S = 10.0
 """How long a call may take by default."""
 
 
+MOST_WAITS, LONGEST_WAIT_S = 5, 60.0
+"""How often, and how long at once, a call waits because the service asked for it (`Retry-After`)."""
+
+_TRIES = 3
+_SOON = wait_random_exponential(multiplier=0.1, max=1.0)
+
+
 def patience(*failures: type[Exception]) -> dict[str, Any]:
-    """Three tries, shortly after each other, when a call fails in one of these ways."""
+    """Three tries, shortly after each other, when a call fails in one of these ways.
+
+    An answer that asks to try again later is waited for, as often and as long as is allowed, and is the answer then.
+    """
     return {
-        "retry": retry_if_exception_type(failures),
-        "stop": stop_after_attempt(3),
-        "wait": wait_random_exponential(multiplier=0.1, max=1.0),
-        "reraise": True,
+        "retry": retry_if_exception_type(failures) | retry_if_result(_asks_to_wait),
+        "stop": _tried_enough,
+        "wait": _wait_s,
+        "retry_error_callback": lambda state: state.outcome.result(),  # the answer, or the failure raised again
     }
+
+
+def _tried_enough(state: RetryCallState) -> bool:
+    failed = state.outcome is not None and state.outcome.failed
+    return state.attempt_number >= (_TRIES if failed else MOST_WAITS + 1)
+
+
+def _wait_s(state: RetryCallState) -> float:
+    if state.outcome is None or state.outcome.failed:
+        return _SOON(state)
+    # A little later than asked, each caller by another bit: all came at once before.
+    return (_retry_after_s(state.outcome.result()) or 0.0) + _SOON(state)
+
+
+def _asks_to_wait(response: httpx.Response) -> bool:
+    wait_s = _retry_after_s(response)
+    return wait_s is not None and wait_s <= LONGEST_WAIT_S
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Seconds the service asks to wait; None when it does not. Ours say seconds, never a date."""
+    asked = response.headers.get("retry-after", "")
+    return float(asked) if response.status_code in _LATER and asked.isdecimal() else None
+
+
+_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 def answered(answer: TypeAdapter[Answer], response: httpx.Response) -> Answer:

@@ -57,9 +57,8 @@ class PriorityClient:
     async def _call(self, answer: TypeAdapter[Answer], method: str, path: str, body: bytes | None) -> Answer:
         headers = {"content-type": "application/json"}
         try:
-            async for attempt in AsyncRetrying(**patience(httpx.TransportError)):
-                with attempt:
-                    response = await self._http.request(method, path, content=body, headers=headers)
+            again = AsyncRetrying(**patience(httpx.TransportError))
+            response: httpx.Response = await again(self._http.request, method, path, content=body, headers=headers)
         except httpx.HTTPError as error:
             raise unreachable(self._url, error) from error
         return answered(answer, response)

@@ -11,16 +11,19 @@ from pydantic import TypeAdapter
 from tenacity import Retrying
 
 from features.records import Campaign, Kpi, Signal, Task
-from serving.api.answers import Place, Placed, Queue, Stored, TasksAdded
+from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, TasksAdded
 from serving.api.bodies import CAMPAIGN, OUTCOMES, SIGNALS, TASKS, Outcomes, Signals
 from serving.client.calls import TIMEOUT_S, Answer, answered, patience, unreachable
 
 _PLACE, _PLACED, _TASKS_ADDED = TypeAdapter(Place), TypeAdapter(Placed), TypeAdapter(TasksAdded)
+_DEAD, _REDRIVEN = TypeAdapter(DeadLetters), TypeAdapter(Redriven)
 _QUEUE, _STORED, _TABLE = TypeAdapter(Queue), TypeAdapter(Stored), TypeAdapter(dict[str, Any])
 
 
 class QueueClient:
     """The queue API. Submitting again is safe: equal content is one campaign.
+
+    A call that the service refuses for now waits as long as it is asked to (five times, a minute each, at most).
 
     Raises
     ------
@@ -87,27 +90,37 @@ class QueueClient:
         asked = {"limit": limit, "account": account, "state": state}
         return self._call(_QUEUE, "GET", "/queue", params={k: v for k, v in asked.items() if v is not None})
 
+    def dead_letters(self, campaign_id: str | None = None, *, limit: int = 100) -> DeadLetters:
+        """Tasks that failed for good, oldest first."""
+        asked = {"campaign_id": campaign_id, "limit": limit}
+        return self._call(_DEAD, "GET", "/dead-letters", params={k: v for k, v in asked.items() if v is not None})
+
+    def redrive(self, campaign_id: str, task_ids: Sequence[str] | None = None) -> int:
+        """Queue dead letters again, all of the campaign's for None; returns how many."""
+        body = {} if task_ids is None else {"task_ids": list(task_ids)}
+        return self._call(_REDRIVEN, "POST", f"{_path(campaign_id)}/redrive", once=True, json=body).redriven
+
     def observe(self, kpis: Sequence[Kpi]) -> int:
-        """Report results; returns how many were stored."""
+        """Report results; returns how many were stored, which leaves out those that were there."""
         body = OUTCOMES.dump_json(Outcomes(kpis=tuple(kpis)))
         return self._call(_STORED, "POST", "/outcomes", content=body).stored
 
     def signal(self, signals: Sequence[Signal]) -> int:
         """Report signals; returns how many were stored."""
         body = SIGNALS.dump_json(Signals(signals=tuple(signals)))
-        return self._call(_STORED, "POST", "/signals", content=body).stored
+        return self._call(_STORED, "POST", "/signals", once=True, content=body).stored
 
     def kpis(self) -> dict[str, Any]:
         """The table of counts, punctuality and latency."""
         return self._call(_TABLE, "GET", "/kpis")
 
-    def _call(self, answer: TypeAdapter[Answer], method: str, path: str, **request: Any) -> Answer:
-        # What adds results is repeated only if it surely did not arrive, lest they be counted twice.
-        again = patience(httpx.ConnectError if method == "POST" else httpx.TransportError)
+    def _call(
+        self, answer: TypeAdapter[Answer], method: str, path: str, *, once: bool = False, **request: Any
+    ) -> Answer:
+        # What would count twice is repeated only if it surely did not arrive.
+        again = patience(httpx.ConnectError if once else httpx.TransportError)
         try:
-            for attempt in Retrying(**again):
-                with attempt:
-                    response = self._http.request(method, path, **request)
+            response = Retrying(**again)(self._http.request, method, path, **request)
         except httpx.HTTPError as error:
             raise unreachable(self._url, error) from error
         return answered(answer, response)

@@ -5,8 +5,17 @@ code a command ends with. Catch by type, never by text.
 """
 
 from serving.errors.base import ExitCode, PrecedenceError, problem
-from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, StaleLease
-from serving.errors.given import BadInput, Fault, HandlerUnknown, NotJson, SettingInvalid
+from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, NothingDead, StaleLease
+from serving.errors.given import (
+    BadInput,
+    Fault,
+    HandlerUnknown,
+    MethodUnknown,
+    NotJson,
+    ParameterUnknown,
+    SettingInvalid,
+)
+from serving.errors.handlers import AnswerInvalid, CheckpointInvalid, WorkerDied
 from serving.errors.models import (
     BundleCorrupt,
     ContractMismatch,
@@ -15,28 +24,40 @@ from serving.errors.models import (
     NothingToRestore,
     RegistryUnreachable,
 )
-from serving.errors.services import Refused, ServiceEnded, ServiceUnreachable
+from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
+from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable
 
 __all__ = [
+    "AnswerInvalid",
     "BadInput",
+    "BodyTooLarge",
     "BundleCorrupt",
     "CampaignConflict",
     "CampaignUnknown",
+    "CheckpointInvalid",
     "ContractMismatch",
     "ExitCode",
     "Fault",
     "HandlerUnknown",
     "HistoryEmpty",
     "IllegalTransition",
+    "MethodUnknown",
     "NoChampion",
     "NotJson",
+    "NotReady",
+    "NothingDead",
     "NothingToRestore",
+    "ParameterUnknown",
     "PrecedenceError",
+    "QueueFull",
     "Refused",
     "RegistryUnreachable",
     "ServiceEnded",
     "ServiceUnreachable",
     "SettingInvalid",
     "StaleLease",
+    "SubmittedTooFast",
+    "TooMuch",
+    "WorkerDied",
     "problem",
 ]

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     UNUSABLE_MODEL = 7
     NOTHING_TO_LEARN = 8
     WRONG_SETTING = 9
+    BUSY = 10
 
 
 class PrecedenceError(Exception):

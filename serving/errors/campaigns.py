@@ -54,6 +54,20 @@ class IllegalTransition(PrecedenceError):
         )
 
 
+class NothingDead(PrecedenceError):
+    """The campaign has no dead letter that could be tried again."""
+
+    status = HTTPStatus.CONFLICT
+    exit_code = ExitCode.CONFLICT
+    title = "No dead letters"
+
+    def __init__(self, campaign_id: str) -> None:
+        super().__init__(
+            f"campaign {campaign_id!r} has no dead letters: GET /dead-letters lists those there are",
+            campaign_id=campaign_id,
+        )
+
+
 class StaleLease(PrecedenceError):
     """A worker reports on a task that was leased again, or settled, meanwhile."""
 

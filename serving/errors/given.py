@@ -47,6 +47,29 @@ class NotJson(BadInput):
     title = "The body is not JSON"
 
 
+class ParameterUnknown(BadInput):
+    """A query parameter that the route does not have."""
+
+    status = HTTPStatus.BAD_REQUEST
+    title = "Unknown query parameter"
+
+
+class MethodUnknown(PrecedenceError):
+    """A path does not offer the method it was asked with."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    exit_code = ExitCode.BAD_INPUT
+    title = "Method not allowed"
+
+    def __init__(self, method: str, path: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"{method} {path} is not offered: allowed is {', '.join(allowed)}",
+            method=method,
+            path=path,
+            allowed=list(allowed),
+        )
+
+
 class SettingInvalid(PrecedenceError):
     """A setting names no known field or holds a value that is not allowed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from http import HTTPStatus
 from typing import Any
 
@@ -27,9 +28,27 @@ class ServiceEnded(PrecedenceError):
     title = "The service ended"
 
     def __init__(self, service: str, code: int) -> None:
-        super().__init__(f"the {service} service ended with exit code {code}: its lines above say why", service=service)
+        if code < 0:
+            ended = (
+                f"the {service} service was killed by {_signal(-code)} (the system does so when memory runs out):"
+                " nothing is lost, start both again with 'precedence serve'"
+            )
+        else:
+            ended = f"the {service} service ended with exit code {code}: its lines above say why"
+        super().__init__(ended, service=service, code=code)
         known = {each.value: each for each in ExitCode}
         self.exit_code = known.get(code, ExitCode.FAILED)
+
+
+class NotReady(PrecedenceError):
+    """The service is up but cannot do its work."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    exit_code = ExitCode.UNREACHABLE
+    title = "Not ready"
+
+    def __init__(self, reason: str, **fields: Any) -> None:
+        super().__init__(reason, **fields)
 
 
 class Refused(PrecedenceError):
@@ -46,5 +65,14 @@ _EXIT_CODES: dict[int, ExitCode] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: ExitCode.BAD_INPUT,
     HTTPStatus.NOT_FOUND: ExitCode.UNKNOWN,
     HTTPStatus.CONFLICT: ExitCode.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ExitCode.BAD_INPUT,
+    HTTPStatus.TOO_MANY_REQUESTS: ExitCode.BUSY,
     HTTPStatus.SERVICE_UNAVAILABLE: ExitCode.UNREACHABLE,
 }
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

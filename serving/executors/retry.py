@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from random import Random
+
+_A_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -27,5 +30,13 @@ class Retry:
         """When to try again after one more failure, `failed` ones before it; None for never."""
         if failed + 1 >= self.attempts:
             return None
-        wait_s = min(self.first_s * 2.0**failed, self.most_s)
+        wait_s = min(self.first_s * 2.0 ** min(failed, 100), self.most_s)
         return at + timedelta(seconds=wait_s * chance.uniform(0.5, 1.0))
+
+    def asked_at(self, after_s: float, at: datetime, chance: Random) -> datetime:
+        """When to try again what was asked to come back in `after_s` seconds: not before, nor all at one moment.
+
+        Nobody is believed who asks for less than a first wait, to be asked again at once, or for more than a day.
+        """
+        wait_s = min(max(after_s, self.first_s), _A_DAY_S) if isfinite(after_s) else self.most_s
+        return at + timedelta(seconds=wait_s * chance.uniform(1.0, 1.1))

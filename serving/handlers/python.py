@@ -1,77 +1,88 @@
-"""Python handlers: async generators, registered by name, that yield wherever they may be preempted."""
+"""Handlers by name, as settings give them: functions in this process or in others, and addresses."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from features.records import Task
-from serving.clock import Clock
-from serving.errors import HandlerUnknown, SettingInvalid
+from serving.errors import BadInput, HandlerUnknown, SettingInvalid
+from serving.handlers.allowed import NOTHING, Allowed
+from serving.handlers.contract import Checkpoint, Context, Handler
+from serving.handlers.http import Http
+from serving.handlers.imports import imported
+from serving.handlers.processes import InProcesses, Processes
+from serving.handlers.threads import InThreads, PlainSteps, Threads
+from serving.handlers.web import Web
+
+__all__ = ["Checkpoint", "Context", "Given", "Handler", "Handlers", "InLoop", "Steps"]
+
+Steps = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
+"""`async def handler(task, resume, context)` with `yield Checkpoint(...)` wherever it may be preempted."""
+
+Given = Handler | Steps | PlainSteps
+"""What a handler may be given as: functions are wrapped."""
+
+_IN_PROCESSES = "process+"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """How far a handler has come.
+class InLoop:
+    """A handler given as an async generator function, run in the event loop."""
 
-    Attributes
-    ----------
-    state : anything JSON can hold; handed back as `resume` when the task goes on from here.
-    units_done : units of the task done so far, over all its chunks.
-    """
+    def __init__(self, function: Steps) -> None:
+        self.steps = function
 
-    state: Any
-    units_done: float
-
-
-@dataclass
-class Context:
-    """What a handler may use besides its task.
-
-    Attributes
-    ----------
-    clock : the one to wait on; a demo runs it faster.
-    task : the task being run.
-    chunk : checkpoints stored so far.
-    """
-
-    clock: Clock
-    task: Task
-    chunk: int
-
-    @property
-    def idempotency_key(self) -> str:
-        """Names the chunk being worked on; a chunk run again after a crash carries the same key."""
-        return f"{self.task.campaign_id}/{self.task.task_id}/{self.chunk}"
-
-
-Handler = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
-"""`async def handler(task, resume, context)` with `yield Checkpoint(...)` wherever it may be preempted.
-
-`resume` is the state of the last stored checkpoint, None at first. What lies between two checkpoints may
-run more than once after a crash: make its effects idempotent by `context.idempotency_key`.
-"""
+    def check(self, task: Task) -> None:
+        """Take any task: what its payload must hold is the function's own affair."""
 
 
 class Handlers:
-    """Handlers by name."""
+    """Handlers by name, and what they run in: threads, processes, connections.
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._handlers = dict(handlers)
+    Parameters
+    ----------
+    most : threads at once; as many as tasks run at once.
+    """
+
+    def __init__(self, handlers: Mapping[str, Given], *, most: int = 4) -> None:
+        self._threads, self._processes = Threads(most), Processes()
+        self._webs: list[Web] = []
+        self._handlers = {name: self._handler(given) for name, given in handlers.items()}
 
     @classmethod
-    def loaded(cls, paths: Mapping[str, str], built_in: Mapping[str, Handler]) -> Handlers:
-        """Import handlers from `module:function` settings, beside those built in.
+    def loaded(
+        cls,
+        paths: Mapping[str, str],
+        built_in: Mapping[str, Given],
+        *,
+        most: int = 4,
+        allowed: Allowed = NOTHING,
+        timeout_s: float = 30.0,
+    ) -> Handlers:
+        """Make handlers of settings, beside those built in and `http`, which posts to any URL allowed.
+
+        A setting is `module:function` of an async or a plain generator function, `process+module:function` of a plain
+        one, or a URL. An operator who names a URL has allowed it, an address that is not public too.
 
         Raises
         ------
         SettingInvalid
-            When a path is not `module:function`, cannot be imported, or is no async generator function.
+            When one leads nowhere, or to what is no handler.
         """
-        return cls({**built_in, **{name: _imported(name, path) for name, path in paths.items()}})
+        handlers = cls(built_in, most=most)
+        handlers._handlers["http"] = Http(handlers._web(allowed, timeout_s))
+        for name, path in paths.items():
+            try:
+                if path.startswith(("http://", "https://")):
+                    web = handlers._web(allowed.with_url(path), timeout_s)
+                    handlers._handlers[name] = Http(web, path)
+                else:
+                    handlers._handlers[name] = handlers._at(path)
+            except ValueError as error:
+                raise SettingInvalid(f"handlers.{name}", path, str(error)) from error
+        return handlers
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,17 +102,54 @@ class Handlers:
         except KeyError:
             raise HandlerUnknown(name, self.names) from None
 
+    def check(self, task: Task, where: str = "") -> None:
+        """Refuse a task that could never be done; `where`, such as `tasks[3].`, goes before the fields it names.
 
-def _imported(name: str, path: str) -> Handler:
-    field = f"handlers.{name}"
-    module, _, function = path.partition(":")
-    if not (module and function):
-        raise SettingInvalid(field, path, "must be 'module:function'")
-    try:
-        handler = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise SettingInvalid(field, path, f"cannot be imported ({error})") from error
-    if not inspect.isasyncgenfunction(handler):
-        raise SettingInvalid(field, path, "must be an async generator function: async def with a yield")
-    loaded: Handler = handler
-    return loaded
+        Raises
+        ------
+        HandlerUnknown, BadInput
+        """
+        handler = self._handlers.get(task.handler)
+        if handler is None:
+            raise HandlerUnknown(task.handler, self.names, field=f"{where}handler")
+        try:
+            handler.check(task)
+        except BadInput as error:
+            raise BadInput.of([replace(fault, field=f"{where}{fault.field}") for fault in error.faults]) from error
+
+    async def close(self) -> None:
+        """End what they run in; to be called once nothing runs."""
+        self._threads.close()
+        await self._processes.close()
+        for web in self._webs:
+            await web.close()
+
+    def _web(self, allowed: Allowed, timeout_s: float) -> Web:
+        self._webs.append(Web(allowed, timeout_s=timeout_s))
+        return self._webs[-1]
+
+    def _at(self, path: str) -> Handler:
+        in_process = path.removeprefix(_IN_PROCESSES)
+        given = imported(in_process)
+        if in_process != path:
+            if not inspect.isgeneratorfunction(given):
+                raise ValueError("must lead to a plain generator function, to run in a process: def with a yield")
+            return InProcesses(in_process, self._processes)
+        if not (_is_handler(given) or inspect.isasyncgenfunction(given) or inspect.isgeneratorfunction(given)):
+            raise ValueError("must lead to a generator function (def or async def with a yield), or to a handler")
+        return self._handler(given)
+
+    def _handler(self, given: Given) -> Handler:
+        if inspect.isasyncgenfunction(given):
+            return InLoop(given)
+        if inspect.isgeneratorfunction(given):
+            return InThreads(given, self._threads)
+        return cast("Handler", given)
+
+
+def _is_handler(given: Any) -> bool:
+    return (
+        not isinstance(given, type)
+        and inspect.isasyncgenfunction(getattr(given, "steps", None))
+        and callable(getattr(given, "check", None))
+    )

@@ -4,27 +4,63 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from features.records import Task
-from serving.handlers.python import Checkpoint, Context
+from annotated_types import Ge, Le
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from features.records import Positive, Task
+from serving.api.faults import faults_of
+from serving.errors import BadInput
+from serving.handlers.contract import Checkpoint, Context
+
+MOST_CHUNKS = 10_000
 
 
-async def simulate(task: Task, resume: Any | None, context: Context) -> AsyncGenerator[Checkpoint, None]:
-    """Pretend to work for `slot_hours` of the clock, in equal chunks.
+@dataclass(frozen=True)
+class Pretended:
+    """The payload: `slot_hours` of the whole task, its `chunks`, and a file for its `effects`.
 
-    Payload: `slot_hours` (of the whole task, default 1), `chunks` (default 1) and `effects`, the path of a file
-    to which each chunk appends its idempotency key, so that effects can be counted.
+    Each chunk appends its idempotency key to that file, so that effects can be counted.
     """
-    slot_hours = float(task.payload.get("slot_hours", 1.0))
-    chunks = int(task.payload.get("chunks", 1))
-    effects = task.payload.get("effects")
-    for chunk in range(resume or 0, chunks):
-        await context.clock.sleep(slot_hours * 3600 / chunks)
-        if effects is not None:
-            await asyncio.to_thread(_append, Path(effects), context.idempotency_key)
-        yield Checkpoint(chunk + 1, task.units * (chunk + 1) / chunks)
+
+    slot_hours: Positive = 1.0
+    chunks: Annotated[int, Ge(1), Le(MOST_CHUNKS)] = 1
+    effects: str | None = None
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+
+_PRETENDED = TypeAdapter(Pretended)
+
+
+class Simulated:
+    """Pretends to work for `slot_hours` of the clock, in equal chunks."""
+
+    async def steps(self, task: Task, resume: Any, context: Context) -> AsyncGenerator[Checkpoint, None]:
+        """Let the time of each chunk pass; see `Handler.steps`."""
+        asked = _pretended(task)
+        for chunk in range(resume or 0, asked.chunks):
+            await context.clock.sleep(asked.slot_hours * 3600 / asked.chunks)
+            if asked.effects is not None:
+                await asyncio.to_thread(_append, Path(asked.effects), context.idempotency_key)
+            yield Checkpoint(chunk + 1, task.units * (chunk + 1) / asked.chunks)
+
+    def check(self, task: Task) -> None:
+        """Refuse a payload that says nothing sensible; see `Handler.check`."""
+        _pretended(task)
+
+
+simulate = Simulated()
+
+
+def _pretended(task: Task) -> Pretended:
+    try:
+        return _PRETENDED.validate_python(task.payload)
+    except ValidationError as error:
+        raise BadInput.of(faults_of(error, "payload")) from error
 
 
 def _append(effects: Path, key: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from serving.scheduling.policies import index
 from serving.scheduling.ports import Running
 from serving.scheduling.states import Event, State
 from serving.scheduling.work import Decision, Move, Want
+
+_SMALL = timedelta(seconds=0.1)
+"""What takes longer was no small task."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +63,42 @@ class Plan:
 
 def decide(board: Board, running: Sequence[Running]) -> Plan:
     """Decide who gets the free slots, and who gives way, with these tasks `running` on the executor."""
-    rows = {r.lease.lease_id: board.row_of.get(r.lease.task.campaign_id) for r in running}
-    free = board.slots - sum(_weight(board, r, rows[r.lease.lease_id]) for r in running)
-    grants = board.allotment.fill(free)
-    stopped = [Yield(r) for r in running if not r.yielding and not _may_run(board, rows[r.lease.lease_id])]
-    # What leaves anyway is filled on paper first: nobody is sent away for a slot that comes free by itself.
+    of: dict[str, list[Running]] = defaultdict(list)
+    for runner in running:
+        of[runner.lease.task.campaign_id].append(runner)
+    taken, stopped, left = 0.0, [], []
+    for campaign_id, runners in of.items():
+        row = board.row_of.get(campaign_id)
+        weight = 1.0 if row is None else float(board.lineup.weight[row])
+        large = [r for r in runners if weight >= 1.0 or _is_large(r, board.moment)]
+        taken += weight * (len(runners) - len(large)) + len(large)
+        if row is None or board.standings[row].state not in (State.READY, State.RUNNING):
+            stopped += [Yield(r) for r in runners if not r.yielding]
+        else:
+            left += [(row, r) for r in large if not r.yielding]
+    grants = board.allotment.fill(board.slots - taken)
     leaving = len(stopped) + sum(r.yielding for r in running)
+    if not left or not any(map(board.allotment.left.__getitem__, board.allotment.ranked)):
+        return Plan(grants, stopped)
+    # What leaves anyway is filled on paper first: nobody is sent away for a slot that comes free by itself.
     paper = board.allotment.copy()
     paper.fill(float(leaving))
-    runners = _Runners(board, running, {y.running.lease.lease_id for y in stopped}, rows)
-    return Plan(grants, [*stopped, *runners.by_right(paper), *runners.outranked(paper)])
+    runners_left = _Runners(board, left)
+    return Plan(grants, [*stopped, *runners_left.by_right(paper), *runners_left.outranked(paper)])
+
+
+def _is_large(runner: Running, moment: datetime) -> bool:
+    """Whether a task that was taken for a small one has turned out to be none."""
+    return runner.since is not None and moment - runner.since >= _SMALL
 
 
 class _Runners:
     """Those that may be made to give way, the least pressing first."""
 
-    def __init__(
-        self, board: Board, running: Sequence[Running], stopped: set[str], rows: dict[str, int | None]
-    ) -> None:
+    def __init__(self, board: Board, running: Sequence[tuple[int, Running]]) -> None:
         self._board = board
-        found = [
-            (row, r)
-            for r in running
-            if not r.yielding and r.lease.lease_id not in stopped and (row := rows[r.lease.lease_id]) is not None
-        ]
         pressing, pinned = board.allotment.pressing, board.allotment.pinned
-        self._left = sorted(found, key=lambda pair: (pinned[pair[0]], pressing[pair[0]]))
+        self._left = sorted(running, key=lambda pair: (pinned[pair[0]], pressing[pair[0]]))
 
     def by_right(self, paper: Allotment) -> Iterator[Yield]:
         """One for each campaign with a right to a slot that none is free for; neither budget nor least run protect."""
@@ -105,9 +118,10 @@ class _Runners:
         board, rule = self._board, self._board.policy.preemption
         sent: Counter[int] = Counter()
         for row, runner in self._left:
+            if runner.since is None:
+                continue  # it is handed out ahead, for a moment only
             standing = board.standings[row]
-            since = runner.since or board.moment
-            ran_h = (board.moment - since) / timedelta(hours=1)
+            ran_h = (board.moment - runner.since) / timedelta(hours=1)
             lent = paper.lent(row)
             if paper.by_right(row) or not (lent or rule.disturbs(ran_h, standing.preemptions + sent[row])):
                 continue
@@ -134,22 +148,6 @@ class _Runners:
                 continue
             if paper.hindrance(row, without=runner) is None:
                 yield row
-
-
-def _may_run(board: Board, row: int | None) -> bool:
-    """Whether a runner's campaign is still live, and neither paused nor held."""
-    return row is not None and board.standings[row].state in (State.READY, State.RUNNING)
-
-
-def _weight(board: Board, running: Running, row: int | None) -> float:
-    """How much of a slot a task takes: what it is expected to, until it has taken longer."""
-    weight = 1.0 if row is None else float(board.lineup.weight[row])
-    if running.since is None or weight >= 1.0:
-        return weight
-    return weight if board.moment - running.since < _SMALL else 1.0
-
-
-_SMALL = timedelta(seconds=0.1)
 
 
 def next_look_h(board: Board, running: Sequence[Running]) -> float:

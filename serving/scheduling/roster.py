@@ -58,7 +58,7 @@ class Roster:
     Parameters
     ----------
     rules : what binds campaigns beside their worth.
-    pace_s : mean seconds a task of a campaign lately took; None for one never seen, whose tasks take a slot each.
+    pace_s : mean seconds a task of a campaign lately took; None for one never seen.
     refresh_h : hours for which an estimate is relied on; the matrix only stands in, and for as short as can be.
 
     Attributes
@@ -189,7 +189,6 @@ class Roster:
     def _own(self, standing: Standing, moment: datetime) -> dict[str, float]:
         campaign, progress, estimate = standing.campaign, standing.progress, standing.estimate
         ready = standing.ready_since or max(standing.submitted_at, campaign.released_at)
-        pace_s = self._pace_s(campaign.campaign_id)
         good_h = self._refresh_h / (_SOONER if standing.source == "matrix" else 1)
         asked_at = standing.estimated_at
         return {
@@ -205,8 +204,17 @@ class Roster:
             "since_h": hours(max(ready, standing.worked_at or ready)),
             "tasks_open": progress.open,
             "unvalued": estimate is not None and estimate.value is None,
-            "weight": 1.0 if pace_s is None else min(max(pace_s / _AHEAD_S, _LEAST_WEIGHT), 1.0),
+            "weight": self._weight(standing),
         }
+
+    def _weight(self, standing: Standing) -> float:
+        """Share of a slot that a task takes: by what its campaign's tasks lately took, else as predicted cautiously."""
+        task_s, estimate = self._pace_s(standing.campaign_id), standing.estimate
+        if task_s is None:
+            if estimate is None or not standing.progress.tasks:
+                return 1.0
+            task_s = estimate.p90_h * 3600 / standing.progress.tasks
+        return min(max(task_s / _AHEAD_S, _LEAST_WEIGHT), 1.0)
 
     def _row(self, standing: Standing) -> int:
         """The campaign's row with its standing in it, at the end if it is new."""

@@ -57,7 +57,7 @@ class Tick:
     ----------
     board : the queue as the last step left it.
     steps, failed_steps : how many were taken, and how many of them broke off.
-    failing : how many broke off in a row, up to now.
+    failing, failure : how many broke off in a row up to now, and what the last of them raised.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Tick:
         self._stopping = False
         self.board = Board.of(self._roster, self._books, executor.slots, self._policy, clock.now())
         self.steps = self.failed_steps = self.failing = 0
+        self.failure: Exception | None = None
 
     async def run(self) -> None:
         """Step whenever something happened or is due, until stopped. A step that fails is logged, and tried again."""
@@ -102,7 +103,8 @@ class Tick:
             try:
                 due = await self.step()
                 self.failing = 0
-            except Exception:
+            except Exception as error:
+                self.failure = error
                 self.failed_steps += 1
                 self.failing += 1
                 log.exception("step_failed", extra={"failed_steps": self.failed_steps})
@@ -153,22 +155,23 @@ class Tick:
     def _act(self, at: datetime) -> float:
         """Decide on what is known, and carry it out; return when time alone changes something, in hours."""
         self._see(at)
-        moves = self._moved(at)
         running = self._executor.running()
-        self._fit(self._roster.startable + len(running))
-        board = Board.of(self._roster, self._books, self._executor.slots, self._policy, at)
-        plan = decide(board, running)
-        wanted = plan.wants(board)
-        leases = self._store.claim(wanted, self._owner, at, at + self._lease) if wanted else []
+        with self._store.at_once():
+            moves = self._moved(at)
+            self._fit(self._roster.startable + len(running))
+            board = Board.of(self._roster, self._books, self._executor.slots, self._policy, at)
+            plan = decide(board, running)
+            wanted = plan.wants(board)
+            leases = self._store.claim(wanted, self._owner, at, at + self._lease) if wanted else []
+            started = {lease.task.campaign_id for lease in leases}
+            decisions = logged(plan, board, started, moves)
+            if decisions:
+                self._store.decided(decisions)
         self._executor.start(leases)
         for giving_way in plan.yields:
             self._executor.give_way(giving_way.running.lease.lease_id, preempted=giving_way.preempted)
-        started = {lease.task.campaign_id for lease in leases}
         for grant in plan.grants:
             self._roster.took(grant.row, grant.via)
-        decisions = logged(plan, board, started, moves)
-        if decisions:
-            self._store.decided(decisions)
         self.board = board.started(leases, plan.grants)
         return min(self._roster.next_due_h(), next_look_h(board, running))
 

@@ -132,6 +132,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was taken in and is not over: live campaigns, and the tasks of theirs that are neither done nor dead."""
+
+    campaigns: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """Up to so many tasks of a campaign; with `one_chunk`, each lease is given back at its first checkpoint."""
 
@@ -171,6 +179,9 @@ class Lease:
     def advanced(self, checkpoint: Any, units_done: float, at: datetime, until: datetime) -> Lease:
         """The lease after a chunk: progress never goes back, nor past the task's units.
 
+        The same checkpoint once more is no progress, so failed attempts count on: a handler that fails right after
+        repeating itself would else be tried for ever.
+
         Raises
         ------
         TypeError
@@ -178,8 +189,15 @@ class Lease:
         """
         checkpoint = storable(checkpoint)
         done = min(max(units_done, self.units_done), self.task.units)
+        progress = done > self.units_done or checkpoint != self.checkpoint
         return replace(
-            self, checkpoint=checkpoint, units_done=done, chunk=self.chunk + 1, attempts=0, chunk_from=at, until=until
+            self,
+            checkpoint=checkpoint,
+            units_done=done,
+            chunk=self.chunk + 1,
+            attempts=0 if progress else self.attempts,
+            chunk_from=at,
+            until=until,
         )
 
 
@@ -219,10 +237,14 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed: again at `retry_at`, or never (a dead letter) when that is None."""
+    """The attempt failed: again at `retry_at`, or never (a dead letter) when that is None.
+
+    `counts` towards the attempts; not so when the handler was merely told to come back later.
+    """
 
     error: str
     retry_at: datetime | None
+    counts: bool = True
 
 
 Outcome = Completed | Released | Failed

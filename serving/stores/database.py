@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, event, inspect, select
 from sqlalchemy.engine import make_url
 
+from serving.errors import SettingInvalid
 from serving.stores import schema
 
 _BUSY_MS = 30_000
@@ -16,7 +18,7 @@ _READING = "reading"
 
 
 class Database:
-    """The store's database; its tables are made when they are not there.
+    """The store's database; its tables are made when they are not there, and migrated when they are of an older build.
 
     Parameters
     ----------
@@ -25,34 +27,64 @@ class Database:
     Raises
     ------
     SettingInvalid
-        When the database holds another version of the tables.
+        When the database holds a version of the tables that this build does not know.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
+        self._open = threading.local()
         if make_url(url).get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
-        with self.writing() as connection:
-            schema.metadata.create_all(connection)
-            if connection.scalar(select(schema.marks.c.highest)) is None:
-                connection.execute(insert(schema.marks).values(highest=0))
+        try:
+            with self.writing() as connection:
+                self._bring_up_to_date(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may change things: committed at the end, undone by an exception."""
+        """A transaction that may change things: committed at the end, undone by an exception.
+
+        Within another one of this thread it is part of that.
+        """
+        within: Connection | None = getattr(self._open, "connection", None)
+        if within is not None:
+            yield within
+            return
         with self._engine.begin() as connection:
-            yield connection
+            self._open.connection = connection
+            try:
+                yield connection
+            finally:
+                self._open.connection = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of everything and holds up no writer."""
+        """A transaction that sees one state of everything and holds up no writer; part of a writing one around it."""
+        within: Connection | None = getattr(self._open, "connection", None)
+        if within is not None:
+            yield within
+            return
         with self._engine.connect().execution_options(**{_READING: True}) as connection:
             yield connection
 
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        versions = Table("alembic_version", MetaData(), Column("version_num", String))
+        if inspect(connection).has_table(versions.name) and connection.scalar(select(versions)) == schema.VERSION:
+            return
+        from serving.stores.migrating import migrate  # noqa: PLC0415 - Alembic takes its time, and is seldom needed
+
+        unknown = migrate(connection)
+        if unknown is not None:
+            shown = self._engine.url.render_as_string(hide_password=True)
+            allowed = f"holds version {unknown} of the tables, this build knows those up to {schema.VERSION}"
+            raise SettingInvalid("store_url", shown, f"{allowed}: start the build that made it, or a newer one")
 
 
 class OnDatabase:

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, literal_column, select, update
 
 from features.records import Campaign, Task
 from serving.errors import CampaignConflict, CampaignUnknown, IllegalTransition
 from serving.scheduling.states import LIVE, Event, State, after
+from serving.scheduling.work import Backlog
 from serving.stores.admission import (
     CAMPAIGN,
     check_boost,
@@ -24,9 +25,16 @@ from serving.stores.admission import (
 )
 from serving.stores.database import OnDatabase
 from serving.stores.marks import mark_followers, next_mark
+from serving.stores.prepared import Prepared
 from serving.stores.reader_sql import declared
 from serving.stores.schema import campaigns, declarations, dependencies
 from serving.stores.tasks_sql import keep_tasks, redriven, tasks_there
+
+_BACKLOG = Prepared(
+    select(func.count(), func.sum(campaigns.c.tasks - campaigns.c.done - campaigns.c.dead)).where(
+        campaigns.c.state.in_([literal_column(f"'{state}'") for state in sorted(LIVE)])
+    )
+)
 
 
 class SqlIntake(OnDatabase):
@@ -103,6 +111,12 @@ class SqlIntake(OnDatabase):
             if count:
                 _enter(connection, row, state)
         return count
+
+    def backlog(self) -> Backlog:
+        """How much is there that is not over; see `Intake.backlog`."""
+        with self._database.reading() as connection:
+            ((count, open_tasks),) = _BACKLOG.all(connection, {})
+        return Backlog(count, open_tasks or 0)
 
     def _revise(self, connection: Connection, row: Row[Any], facts: Mapping[str, Any]) -> None:
         text = connection.execute(select(declarations).where(declarations.c.campaign == row.number)).one()

@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, bindparam, select
 
 from features.records import Task
 from serving.scheduling.work import Lease
-from serving.stores.batches import batches
 from serving.stores.lifecycle import Held, TaskState
-from serving.stores.schema import campaigns, in_state, tasks
+from serving.stores.prepared import Prepared
+from serving.stores.schema import campaigns, in_state, moment, tasks
 
-_CARRIED = ("key", "fence", "checkpoint", "units_done", "chunk", "attempts", "enqueued_at", "chunk_from", "one_chunk")
-_ASKED = ("task_id", "handler", "units", "payload", "after", "lease_until")
-_LEASE = select(*(tasks.c[name] for name in (*_CARRIED, *_ASKED)), campaigns.c.campaign_id).join_from(tasks, campaigns)
+KEPT = tuple(
+    tasks.c[name]
+    for name in (
+        *("key", "task_id", "handler", "units", "payload", "after"),
+        *("checkpoint", "units_done", "chunk", "attempts", "enqueued_at", "fence"),
+    )
+)
+"""What a lease takes from its task's row, in the order in which `lease_of` reads it."""
+
+_LEASED = Prepared(
+    select(campaigns.c.campaign_id, tasks.c.chunk_from, tasks.c.lease_until, tasks.c.one_chunk, *KEPT)
+    .join_from(tasks, campaigns)
+    .where(tasks.c.key == bindparam("own"))
+)
+_HELD = Prepared(
+    select(tasks.c.fence, tasks.c.chunk, tasks.c.campaign).where(
+        tasks.c.key == bindparam("own"), in_state(TaskState.LEASED)
+    )
+)
 
 
-def leases_of(connection: Connection, keys: Collection[int]) -> list[Lease]:
-    """The leases of leased tasks, in the order of the keys."""
-    found: dict[int, Lease] = {}
-    for some in batches(keys):
-        found |= {row.key: _lease(row) for row in connection.execute(_LEASE.where(tasks.c.key.in_(some)))}
-    return [found[key] for key in keys]
+def lease_of(
+    campaign_id: str, kept: Iterable[Any], chunk_from: datetime, until: datetime, *, one_chunk: bool, newer: int = 0
+) -> Lease:
+    """The lease of a task, from the columns `KEPT` as the driver gives them; its fence is raised by `newer`."""
+    key, task_id, handler, units, payload, after, checkpoint, units_done, chunk, attempts, enqueued_at, fence = kept
+    task = Task(
+        task_id=task_id,
+        campaign_id=campaign_id,
+        handler=handler,
+        units=units,
+        payload=json.loads(payload),
+        after=() if after == "[]" else tuple(json.loads(after)),
+    )
+    return Lease(
+        lease_id=f"{key}.{fence + newer}",
+        key=key,
+        fence=fence + newer,
+        task=task,
+        checkpoint=None if checkpoint is None else json.loads(checkpoint),
+        units_done=units_done,
+        chunk=chunk,
+        attempts=attempts,
+        enqueued_at=moment(enqueued_at),
+        chunk_from=chunk_from,
+        until=until,
+        one_chunk=one_chunk,
+    )
+
+
+def stored_lease(connection: Connection, key: int) -> Lease:
+    """The lease of a leased task."""
+    ((campaign_id, chunk_from, until, one_chunk, *kept),) = _LEASED.all(connection, {"own": key})
+    return lease_of(campaign_id, kept, moment(chunk_from), moment(until), one_chunk=bool(one_chunk))
 
 
 def held_of(connection: Connection, leases: Iterable[Lease]) -> tuple[dict[int, Held], dict[int, int]]:
     """Which of these tasks are leased now, by key, and the numbers of their campaigns."""
-    columns = (tasks.c.key, tasks.c.fence, tasks.c.chunk, tasks.c.campaign)
     held: dict[int, Held] = {}
     numbers: dict[int, int] = {}
-    for keys in batches({lease.key for lease in leases}):
-        leased = select(*columns).where(tasks.c.key.in_(keys), in_state(TaskState.LEASED))
-        for key, fence, chunk, number in connection.execute(leased):
+    for key in {lease.key for lease in leases}:
+        for fence, chunk, number in _HELD.all(connection, {"own": key}):
             held[key], numbers[key] = Held(fence, chunk), number
     return held, numbers
-
-
-def _lease(row: Row[Any]) -> Lease:
-    task = Task(
-        task_id=row.task_id,
-        campaign_id=row.campaign_id,
-        handler=row.handler,
-        units=row.units,
-        payload=row.payload,
-        after=tuple(row.after),
-    )
-    carried = {name: getattr(row, name) for name in _CARRIED}
-    return Lease(lease_id=f"{row.key}.{row.fence}", task=task, until=row.lease_until, **carried)

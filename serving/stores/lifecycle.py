@@ -87,9 +87,9 @@ def turn_of(lease: Lease, report: Reached | Outcome, at: datetime, until: dateti
             return Turn(lease, replace(lease, units_done=lease.task.units), TaskState.DONE, "done")
         case Released(preempted):
             return Turn(lease, lease, TaskState.QUEUED, None, preempted)
-        case Failed(error, retry_at):
+        case Failed(error, retry_at, counts):
             state = TaskState.DEAD if retry_at is None else TaskState.QUEUED
-            return Turn(lease, _failed(lease), state, "failed", error=error, retry_at=retry_at)
+            return Turn(lease, _failed(lease) if counts else lease, state, "failed", error=error, retry_at=retry_at)
 
 
 def loss_of(lease: Lease, attempts: int) -> Turn:

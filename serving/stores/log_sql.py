@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
-from features.records import Kpi, Signal
+from features.records import Kpi, Metric, Signal
 from serving.scheduling.ports import LogTable
 from serving.scheduling.work import DeadLetter, Decision
 from serving.stores import schema
+from serving.stores.batches import batches
 from serving.stores.database import OnDatabase
 from serving.stores.lifecycle import TaskState
 from serving.stores.records import row_of
@@ -29,12 +31,14 @@ class SqlLog(OnDatabase):
             with self._database.writing() as connection:
                 connection.execute(insert(schema.decisions), [row_of(decision) for decision in decisions])
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, a result once; see `Log.observed`."""
         with self._database.writing() as connection:
-            for table, records in ((schema.kpis, kpis), (schema.signals, signals)):
+            fresh = _fresh(connection, kpis)
+            for table, records in ((schema.kpis, fresh), (schema.signals, signals)):
                 if records:
                     connection.execute(insert(table), [row_of(record) for record in records])
+        return len(fresh) + len(signals)
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
         """Rows of a log table; see `Log.rows`."""
@@ -73,3 +77,18 @@ class SqlLog(OnDatabase):
                 return False
             connection.execute(insert(lock).values(name=name, owner=owner, until=until))
             return True
+
+
+def _fresh(connection: Connection, kpis: Sequence[Kpi]) -> list[Kpi]:
+    """The results that are not there yet, each once."""
+    moments = [kpi.at for kpi in kpis]
+    there: set[Kpi] = set()
+    for campaign_ids in batches({kpi.campaign_id for kpi in kpis}):
+        of_theirs = schema.kpis.c.campaign_id.in_(campaign_ids)
+        around = schema.kpis.c.at.between(min(moments), max(moments))
+        rows = connection.execute(select(*_RESULT).where(of_theirs, around)).mappings()
+        there |= {Kpi(**{**row, "metric": Metric(row["metric"])}) for row in rows}
+    return [kpi for kpi in dict.fromkeys(kpis) if kpi not in there]
+
+
+_RESULT = [schema.kpis.c[field.name] for field in fields(Kpi)]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, literal_column, select, update
 
 from serving.stores.batches import batches
+from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, dependencies, marks
+
+_NEXT = Prepared(update(marks).values(highest=marks.c.highest + literal_column("1")).returning(marks.c.highest))
+_HIGHEST = Prepared(select(marks.c.highest))
 
 
 def next_mark(connection: Connection) -> int:
@@ -15,13 +19,14 @@ def next_mark(connection: Connection) -> int:
 
     Writers hold the row until they commit, so marks are given in the order in which changes become visible.
     """
-    higher = update(marks).values(highest=marks.c.highest + 1).returning(marks.c.highest)
-    return int(connection.execute(higher).scalar_one())
+    ((mark,),) = _NEXT.all(connection, {})
+    return int(mark)
 
 
 def highest_mark(connection: Connection) -> int:
     """The latest mark given."""
-    return int(connection.execute(select(marks.c.highest)).scalar_one())
+    ((mark,),) = _HIGHEST.all(connection, {})
+    return int(mark)
 
 
 def mark_followers(connection: Connection, campaign_ids: Iterable[str], mark: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +26,14 @@ class MemoryLog(InMemory):
         with self._memory.lock:
             self._memory.log("decisions", [row_of(decision) for decision in decisions])
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, a result once; see `Log.observed`."""
         with self._memory.lock:
-            self._memory.log("kpis", [row_of(kpi) for kpi in kpis])
+            fresh = [kpi for kpi in dict.fromkeys(kpis) if kpi not in self._memory.results]
+            self._memory.results.update(fresh)
+            self._memory.log("kpis", [row_of(kpi) for kpi in fresh])
             self._memory.log("signals", [row_of(signal) for signal in signals])
+            return len(fresh) + len(signals)
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
         """Rows of a log table; see `Log.rows`."""
@@ -72,3 +76,9 @@ class MemoryStore(MemoryIntake, MemoryStandings, MemoryQueue, MemoryLog):
 
     def __init__(self) -> None:
         super().__init__(Memory())
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let others see what is called within only when all of it is done; see `Store.at_once`."""
+        with self._memory.lock:
+            yield

@@ -9,6 +9,7 @@ from typing import Any
 from features.records import Campaign, Task
 from serving.errors import BadInput, CampaignConflict, IllegalTransition
 from serving.scheduling.states import LIVE, Event, after
+from serving.scheduling.work import Backlog
 from serving.stores.admission import (
     check_boost,
     check_order,
@@ -107,6 +108,12 @@ class MemoryIntake(InMemory):
                 self._memory.mark += 1
                 self._memory.enter(kept, state)
         return len(chosen)
+
+    def backlog(self) -> Backlog:
+        """How much is there that is not over; see `Intake.backlog`."""
+        with self._memory.lock:
+            live = self._memory.live.values()
+            return Backlog(len(live), sum(len(kept.tasks) - kept.done - kept.dead for kept in live))
 
     def _after(self, campaign_id: str) -> tuple[str, ...]:
         kept = self._memory.campaigns.get(campaign_id)

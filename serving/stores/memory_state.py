@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from threading import RLock
 from typing import Any
 
-from features.records import Campaign, Task
+from features.records import Campaign, Kpi, Task
 from serving.errors import CampaignUnknown
 from serving.scheduling.ports import LogTable
 from serving.scheduling.states import LIVE, State
@@ -148,6 +148,7 @@ class Memory:
     marked: dict[str, int] = field(default_factory=dict)
     followers: dict[str, set[str]] = field(default_factory=dict)
     logs: dict[LogTable, list[dict[str, Any]]] = field(default_factory=dict)
+    results: set[Kpi] = field(default_factory=set)
     notes: dict[str, str] = field(default_factory=dict)
     locks: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)

@@ -1,16 +1,16 @@
 """Statements that run with many rows, or many times a second: compiled once, straight to the driver.
 
-SQLAlchemy's own execution converts every value of every row by its type, which costs several times what the database
-does with it. Here values go to the driver as the database holds them: moments in microseconds, JSON as text.
+SQLAlchemy's own execution converts every value of every row by its type, and keeps much account of each statement,
+which costs several times what the database does. Here values go to the driver as the database holds them: moments in
+microseconds, JSON as text. Errors are the driver's own.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 
 
@@ -29,11 +29,23 @@ class Prepared:
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Execute once for each row, for no row not at all; return how many rows of the database changed."""
-        return connection.exec_driver_sql(self._text(connection), list(rows)).rowcount if rows else 0
+        if not rows:
+            return 0
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(self._text(connection), rows)
+            return cursor.rowcount
+        finally:
+            cursor.close()
 
-    def all(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    def all(self, connection: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows it selects."""
-        return connection.exec_driver_sql(self._text(connection), dict(parameters)).all()
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self._text(connection), parameters)
+            return list(cursor.fetchall())
+        finally:
+            cursor.close()
 
     def _text(self, connection: Connection) -> str:
         dialect = connection.dialect
@@ -43,8 +55,3 @@ class Prepared:
             compiled = self._statement.compile(dialect=by_name, column_keys=self._sets)
             self._texts[dialect.name] = str(compiled)
         return self._texts[dialect.name]
-
-
-def as_json(value: Any) -> str:
-    """A value as the database's JSON columns hold it."""
-    return json.dumps(value)

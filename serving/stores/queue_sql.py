@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import bindparam, func, literal_column, or_, select, update
 
 from serving.scheduling.states import State
 from serving.scheduling.work import Lease, Outcome, Reached, Want
-from serving.stores.batches import batches
 from serving.stores.database import OnDatabase
-from serving.stores.leases_sql import held_of, leases_of
+from serving.stores.leases_sql import KEPT, held_of, lease_of, stored_lease
 from serving.stores.lifecycle import TaskState, judged, loss_of
 from serving.stores.marks import next_mark
 from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, in_state, micros, tasks
 from serving.stores.turns_sql import keep
 
-_CLAIMABLE = (State.READY, State.RUNNING)
+_CLAIMABLE = Prepared(
+    select(campaigns.c.number).where(
+        campaigns.c.campaign_id == bindparam("own"),
+        campaigns.c.state.in_([literal_column(f"'{state}'") for state in (State.READY, State.RUNNING)]),
+    )
+)
 
 _OLDEST = Prepared(
-    select(tasks.c.key)
+    select(*KEPT)
     .where(
         tasks.c.campaign == bindparam("own"),
         in_state(TaskState.QUEUED),
@@ -58,6 +61,9 @@ _BEGUN = Prepared(
     ),
     sets=("mark",),
 )
+_LOST = select(tasks.c.key, tasks.c.campaign).where(in_state(TaskState.LEASED))
+_RUN_OUT = Prepared(_LOST.where(tasks.c.lease_until <= bindparam("now")))
+_OWNED = Prepared(_LOST.where(tasks.c.owner == bindparam("owner")))
 _EXTENDED = Prepared(update(tasks).where(tasks.c.key == bindparam("own")), sets=("lease_until",))
 
 
@@ -66,29 +72,25 @@ class SqlQueue(OnDatabase):
 
     def claim(self, wanted: Sequence[Want], owner: str, at: datetime, until: datetime) -> list[Lease]:
         """Lease tasks in the order wanted; see `WorkQueue.claim`."""
+        now, leases = micros(at), []
+        held = {"owner": owner, "lease_until": micros(until), "chunk_from": now}
+        begun: dict[int, int] = defaultdict(int)
+        last: dict[int, int] = defaultdict(int)
         with self._database.writing() as connection:
-            now = micros(at)
-            held = {"owner": owner, "lease_until": micros(until), "chunk_from": now}
-            numbers = _claimable(connection, {want.campaign_id for want in wanted})
-            taken: dict[int, list[int]] = defaultdict(list)
-            rows: list[dict[str, Any]] = []
             for want in wanted:
-                number = numbers.get(want.campaign_id)
-                if number is None or want.tasks <= 0:
-                    continue
-                # Nothing is written before all is chosen: what an earlier want took must not be taken twice.
-                beyond = taken[number][-1] if taken[number] else 0
-                asked = {"own": number, "beyond": beyond, "now": now, "most": want.tasks}
-                keys = [row[0] for row in _OLDEST.all(connection, asked)]
-                taken[number] += keys
-                rows += [{"own": key, "one_chunk": want.one_chunk, **held} for key in keys]
-            if not rows:
-                return []
-            _LEASED.many(connection, rows)
-            mark = next_mark(connection)
-            begun = {"now": now, "mark": mark}
-            _BEGUN.many(connection, [{"own": n, "count": len(keys), **begun} for n, keys in taken.items() if keys])
-            return leases_of(connection, [row["own"] for row in rows])
+                for (number,) in _CLAIMABLE.all(connection, {"own": want.campaign_id}):
+                    # Nothing is written before all is chosen: what an earlier want took must not be taken twice.
+                    asked = {"own": number, "beyond": last[number], "now": now, "most": max(want.tasks, 0)}
+                    for kept in _OLDEST.all(connection, asked):
+                        one_chunk = want.one_chunk
+                        leases.append(lease_of(want.campaign_id, kept, at, until, one_chunk=one_chunk, newer=1))
+                        begun[number] += 1
+                        last[number] = leases[-1].key
+            if leases:
+                _LEASED.many(connection, [{"own": lease.key, "one_chunk": lease.one_chunk, **held} for lease in leases])
+                same = {"now": now, "mark": next_mark(connection)}
+                _BEGUN.many(connection, [{"own": own, "count": count, **same} for own, count in begun.items()])
+        return leases
 
     def report(
         self, reports: Sequence[tuple[Lease, Reached | Outcome]], at: datetime, until: datetime
@@ -96,7 +98,7 @@ class SqlQueue(OnDatabase):
         """Keep what became of leases; see `WorkQueue.report`."""
         with self._database.writing() as connection:
             held, numbers = held_of(connection, (lease for lease, _ in reports))
-            turns, answers = judged(reports, held, lambda key: leases_of(connection, [key])[0], at, until)
+            turns, answers = judged(reports, held, lambda key: stored_lease(connection, key), at, until)
             if turns:
                 keep(connection, turns, numbers, at, next_mark(connection))
         return answers
@@ -111,26 +113,15 @@ class SqlQueue(OnDatabase):
 
     def recover(self, at: datetime, *, attempts: int, owner: str | None = None) -> int:
         """Requeue lost work at its checkpoints; see `WorkQueue.recover`."""
-        lost = tasks.c.lease_until <= at if owner is None else tasks.c.owner == owner
-        leased = select(tasks.c.key, tasks.c.campaign).where(in_state(TaskState.LEASED), lost).order_by(tasks.c.key)
+        asked = {"owner": owner, "now": micros(at)}
+        lost = _RUN_OUT if owner is None else _OWNED
         with self._database.reading() as connection:
             # Most often nothing is lost, and no writer need wait for that.
-            if connection.execute(leased.limit(1)).first() is None:
+            if not lost.all(connection, asked):
                 return 0
         with self._database.writing() as connection:
-            numbers = dict(connection.execute(leased).tuples().all())
-            turns = [loss_of(lease, attempts) for lease in leases_of(connection, numbers)]
+            numbers = dict(sorted(lost.all(connection, asked)))
+            turns = [loss_of(stored_lease(connection, key), attempts) for key in numbers]
             if turns:
                 keep(connection, turns, numbers, at, next_mark(connection))
         return len(turns)
-
-
-def _claimable(connection: Connection, campaign_ids: Collection[str]) -> dict[str, int]:
-    """The numbers of those campaigns whose tasks may be leased."""
-    found: dict[str, int] = {}
-    for some in batches(campaign_ids):
-        statement = select(campaigns.c.campaign_id, campaigns.c.number).where(
-            campaigns.c.campaign_id.in_(some), campaigns.c.state.in_(_CLAIMABLE)
-        )
-        found |= dict(connection.execute(statement).tuples().all())
-    return found

@@ -8,21 +8,51 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select
 
 from features.records import Campaign
 from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Estimate, Progress, Standing
 from serving.stores.admission import CAMPAIGN
 from serving.stores.batches import batches
-from serving.stores.schema import campaigns, declarations, dependencies, tasks
+from serving.stores.schema import Moment, campaigns, declarations, dependencies, tasks
 
 _PROGRESS = tuple(Progress.__dataclass_fields__)
 _OWN = (
-    "submitted_at", "revision", "boost", "pinned", "estimated_at", "model_version", "source", "score",
-    "preemptions", "begun_at", "ready_since", "worked_at", "launched_at",
+    "submitted_at", "revision", "boost", "pinned", "estimated_at", "model_version", "source", "score", "preemptions",
+    "backing_off", "retry_at", "begun_at", "ready_since", "worked_at", "launched_at",
 )  # fmt: skip
 """What a standing has straight from its campaign's row."""
+
+
+class Choice:
+    """A choice of campaigns, with the statements that read what they stand at.
+
+    Parameters
+    ----------
+    chosen : condition on the campaigns, whose parameters are given by name when they are read.
+    """
+
+    def __init__(self, chosen: ColumnElement[bool]) -> None:
+        backs_off = (
+            (tasks.c.campaign == campaigns.c.number)
+            & tasks.c.not_before.is_not(None)
+            & (tasks.c.not_before > bindparam("at", type_=Moment))
+        )
+        count = select(func.count()).select_from(tasks).where(backs_off).scalar_subquery()
+        first = select(func.min(tasks.c.not_before)).where(backs_off).scalar_subquery()
+        columns = (campaigns, count.label("backing_off"), first.label("retry_at"))
+        self.rows = select(*columns).where(chosen)
+        before = campaigns.alias("before")
+        self.blocked_by = (
+            select(dependencies.c.campaign_id, dependencies.c.after_id, before.c.state)
+            .outerjoin(before, before.c.campaign_id == dependencies.c.after_id)
+            .where(
+                dependencies.c.campaign_id.in_(select(campaigns.c.campaign_id).where(chosen)),
+                or_(before.c.state.is_(None), before.c.state != State.DONE),
+            )
+            .order_by(dependencies.c.campaign_id, dependencies.c.after_id)
+        )
 
 
 class Reader:
@@ -31,37 +61,17 @@ class Reader:
     def __init__(self) -> None:
         self._parsed: dict[str, tuple[int, Campaign]] = {}
 
-    def standings(self, connection: Connection, chosen: ColumnElement[bool], at: datetime) -> list[Standing]:
+    def standings(self, connection: Connection, choice: Choice, at: datetime, **parameters: Any) -> list[Standing]:
         """The standings of the campaigns chosen, oldest submission first, from a transaction that sees one state."""
-        rows = connection.execute(select(campaigns).where(chosen).order_by(campaigns.c.number)).all()
-        if not rows:
-            return []
+        rows = connection.execute(choice.rows, {"at": at, **parameters}).all()
+        # Sorted here: asked to sort, SQLite goes through all campaigns there are rather than the index of the choice.
+        rows = sorted(rows, key=lambda row: row.number)
         declared = self._campaigns(connection, rows)
-        backing_off = _backing_off(connection, chosen, at)
-        blocked_by = _blocked_by(connection, chosen)
-        standings = []
-        for row in rows:
-            count, retry_at = backing_off.get(row.number, (0, None))
-            estimate = None if row.points is None else Estimate(
-                campaign_id=row.campaign_id,
-                value=row.value,
-                points=row.points,
-                p50_h=row.p50_h,
-                p90_h=row.p90_h,
-                fallback=row.fallback,
-            )  # fmt: skip
-            standing = Standing(
-                campaign=declared[row.number],
-                state=State(row.state),
-                estimate=estimate,
-                progress=Progress(**{name: getattr(row, name) for name in _PROGRESS}),
-                backing_off=count,
-                retry_at=retry_at,
-                blocked_by=tuple(blocked_by.get(row.campaign_id, ())),
-                **{name: getattr(row, name) for name in _OWN},
-            )
-            standings.append(standing)
-        return standings
+        blocked_by: dict[str, list[tuple[str, State | None]]] = defaultdict(list)
+        if any(campaign.after for campaign in declared.values()):
+            for own, predecessor, state in connection.execute(choice.blocked_by, parameters):
+                blocked_by[own].append((predecessor, None if state is None else State(state)))
+        return [_standing(row, declared[row.number], blocked_by.get(row.campaign_id, ())) for row in rows]
 
     def forget_all_but(self, campaign_ids: Iterable[str]) -> None:
         """Keep parsed only these."""
@@ -91,35 +101,19 @@ def declared(text: Row[Any]) -> Campaign:
     return CAMPAIGN.validate_python({**json.loads(text.declared), **json.loads(text.facts)})
 
 
-def _backing_off(
-    connection: Connection, chosen: ColumnElement[bool], at: datetime
-) -> dict[int, tuple[int, datetime | None]]:
-    """How many tasks of each campaign back off, and until when the first of them does; by the campaign's number."""
-    statement = (
-        select(tasks.c.campaign, func.count(), func.min(tasks.c.not_before))
-        .where(
-            tasks.c.campaign.in_(select(campaigns.c.number).where(chosen)),
-            tasks.c.not_before.is_not(None),
-            tasks.c.not_before > at,
-        )
-        .group_by(tasks.c.campaign)
+def _standing(row: Row[Any], campaign: Campaign, blocked_by: Iterable[tuple[str, State | None]]) -> Standing:
+    return Standing(
+        campaign=campaign,
+        state=State(row.state),
+        estimate=_estimate(row),
+        progress=Progress(**{name: getattr(row, name) for name in _PROGRESS}),
+        blocked_by=tuple(blocked_by),
+        **{name: getattr(row, name) for name in _OWN},
     )
-    return {number: (count, retry_at) for number, count, retry_at in connection.execute(statement)}
 
 
-def _blocked_by(connection: Connection, chosen: ColumnElement[bool]) -> dict[str, list[tuple[str, State | None]]]:
-    """The predecessors of each campaign that are not done, by the campaign's id."""
-    before = campaigns.alias("before")
-    statement = (
-        select(dependencies.c.campaign_id, dependencies.c.after_id, before.c.state)
-        .outerjoin(before, before.c.campaign_id == dependencies.c.after_id)
-        .where(
-            dependencies.c.campaign_id.in_(select(campaigns.c.campaign_id).where(chosen)),
-            or_(before.c.state.is_(None), before.c.state != State.DONE),
-        )
-        .order_by(dependencies.c.campaign_id, dependencies.c.after_id)
-    )
-    blocked: dict[str, list[tuple[str, State | None]]] = defaultdict(list)
-    for own, predecessor, state in connection.execute(statement):
-        blocked[own].append((predecessor, None if state is None else State(state)))
-    return blocked
+def _estimate(row: Row[Any]) -> Estimate | None:
+    if row.points is None:
+        return None
+    own = {name: getattr(row, name) for name in ("campaign_id", "value", "points", "p50_h", "p90_h", "fallback")}
+    return Estimate(**own)

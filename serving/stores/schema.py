@@ -7,11 +7,11 @@ What is written often is kept apart from what is large: a campaign's row holds n
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -34,6 +34,9 @@ from sqlalchemy.types import TypeEngine
 
 from serving.stores.lifecycle import TaskState
 
+VERSION = "0002"
+"""Of the newest migration; the tables below are what it leaves."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -51,6 +54,24 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
         """To a moment in UTC."""
         return None if value is None else moment(value)
+
+
+class Json(TypeDecorator[Any]):
+    """What JSON can hold, as text; None as nothing.
+
+    A column that calls itself JSON would have SQLite make numbers of what looks like one: 2.0 would come back as 2.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        """To text."""
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
+        """To what the text stands for."""
+        return None if value is None else json.loads(value)
 
 
 def micros(at: datetime) -> int:
@@ -138,11 +159,11 @@ tasks = Table(
     Column("campaign", ForeignKey("campaigns.number"), nullable=False),
     Column("task_id", String, nullable=False),
     Column("handler", String, nullable=False),
-    Column("payload", JSON, nullable=False),
+    Column("payload", Json, nullable=False),
     Column("units", Float, nullable=False),
-    Column("after", JSON, nullable=False),
+    Column("after", Json, nullable=False),
     Column("state", String, nullable=False),
-    Column("checkpoint", JSON(none_as_null=True)),
+    Column("checkpoint", Json),
     _counter("units_done", Float()),
     _counter("chunk"),
     _counter("attempts"),
@@ -232,6 +253,8 @@ kpis = Table(
     Column("metric", String, nullable=False),
     Column("value", Float, nullable=False),
 )
+
+Index("kpis_by_campaign", kpis.c.campaign_id, kpis.c.at)
 
 signals = Table(
     "signals",

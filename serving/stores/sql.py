@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from serving.stores.database import Database
 from serving.stores.intake_sql import SqlIntake
 from serving.stores.log_sql import SqlLog
@@ -15,11 +18,17 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
     Raises
     ------
     SettingInvalid
-        When the database holds another version of the tables.
+        When the database holds a version of the tables that this build does not know.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(Database(url))
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Make what is called within durable together; see `Store.at_once`."""
+        with self._database.writing():
+            yield
 
     def close(self) -> None:
         """Give back all connections."""

@@ -15,10 +15,16 @@ from serving.stores.batches import batches
 from serving.stores.database import Database, OnDatabase
 from serving.stores.marks import highest_mark, mark_followers, next_mark
 from serving.stores.prepared import Prepared
-from serving.stores.reader_sql import Reader
-from serving.stores.schema import campaigns, micros
+from serving.stores.reader_sql import Choice, Reader
+from serving.stores.schema import Moment, campaigns, micros
 
 _ENDS = (Event.FINISH, Event.FAIL)
+
+_NAMED = Choice(campaigns.c.campaign_id.in_(bindparam("names", expanding=True)))
+_LIVE = Choice(campaigns.c.state.in_(sorted(LIVE)))
+_CHANGED = Choice(campaigns.c.mark > bindparam("since"))
+_DONE = Choice(campaigns.c.state == State.DONE)
+_BEGUN = Choice(campaigns.c.begun_at > bindparam("since", type_=Moment))
 
 _ESTIMATED = Prepared(
     update(campaigns).where(campaigns.c.campaign_id == bindparam("own"), campaigns.c.revision == bindparam("asked")),
@@ -50,7 +56,7 @@ class SqlStandings(OnDatabase):
     def standing(self, campaign_id: str, at: datetime) -> Standing:
         """Where a campaign stands; see `Standings.standing`."""
         with self._database.reading() as connection:
-            found = self._reader.standings(connection, campaigns.c.campaign_id == campaign_id, at)
+            found = self._reader.standings(connection, _NAMED, at, names=[campaign_id])
         if not found:
             raise CampaignUnknown(campaign_id)
         return found[0]
@@ -60,7 +66,7 @@ class SqlStandings(OnDatabase):
         with self._database.reading() as connection:
             # The mark first: what changes in between is then read twice rather than never.
             mark = highest_mark(connection)
-            found = self._reader.standings(connection, campaigns.c.state.in_(sorted(LIVE)), at)
+            found = self._reader.standings(connection, _LIVE, at)
         self._reader.forget_all_but(standing.campaign_id for standing in found)
         return Seen(found, mark)
 
@@ -68,21 +74,21 @@ class SqlStandings(OnDatabase):
         """Campaigns that changed since a mark; see `Standings.changed`."""
         with self._database.reading() as connection:
             mark = highest_mark(connection)
-            found = self._reader.standings(connection, campaigns.c.mark > since, at) if mark > since else []
+            found = self._reader.standings(connection, _CHANGED, at, since=since) if mark > since else []
             seen = {standing.campaign_id for standing in found}
             for some in batches(sorted(set(also) - seen)):
-                found += self._reader.standings(connection, campaigns.c.campaign_id.in_(some), at)
+                found += self._reader.standings(connection, _NAMED, at, names=some)
         return Seen(found, mark)
 
     def launched(self, at: datetime) -> list[Standing]:
         """Campaigns that are done; see `Log.launched`."""
         with self._database.reading() as connection:
-            return self._reader.standings(connection, campaigns.c.state == State.DONE, at)
+            return self._reader.standings(connection, _DONE, at)
 
     def begun(self, since: datetime, at: datetime) -> list[Standing]:
         """Campaigns that got their first slot after a moment; see `Log.begun`."""
         with self._database.reading() as connection:
-            found = self._reader.standings(connection, campaigns.c.begun_at > since, at)
+            found = self._reader.standings(connection, _BEGUN, at, since=since)
         return sorted(found, key=lambda standing: standing.begun_at or since)
 
     def estimated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from features.records import Task
 from serving.errors import BadInput
 from serving.stores.batches import batches
 from serving.stores.lifecycle import TaskState
-from serving.stores.prepared import Prepared, as_json
+from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, in_state, micros, task_order, tasks
 
 _KEPT = Prepared(
@@ -49,9 +50,9 @@ def keep_tasks(
                 "campaign": number,
                 "task_id": task.task_id,
                 "handler": task.handler,
-                "payload": as_json(task.payload),
+                "payload": json.dumps(task.payload),
                 "units": task.units,
-                "after": as_json(task.after),
+                "after": json.dumps(task.after),
                 "state": (TaskState.WAITING if waits else TaskState.QUEUED).value,
                 "enqueued_at": now,
             }

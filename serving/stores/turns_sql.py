@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 
-from serving.stores.batches import batches
 from serving.stores.lifecycle import Tally, TaskState, Turn
-from serving.stores.prepared import Prepared, as_json
-from serving.stores.schema import campaigns, micros, runs, task_order, tasks
+from serving.stores.prepared import Prepared
+from serving.stores.schema import campaigns, in_state, micros, runs, task_order, tasks
 
 _ADVANCED = Prepared(
     update(tasks).where(tasks.c.key == bindparam("own")),
@@ -29,6 +29,29 @@ _ENDED = Prepared(
 )
 _RUN = Prepared(insert(runs), sets=tuple(column.name for column in runs.c if column.name != "id"))
 _QUEUED = Prepared(update(tasks).where(tasks.c.key == bindparam("own")), sets=("state", "enqueued_at"))
+_WAITING = Prepared(
+    select(campaigns.c.number).where(
+        campaigns.c.number == bindparam("own"),
+        campaigns.c.tasks > campaigns.c.queued + campaigns.c.leased + campaigns.c.done + campaigns.c.dead,
+    )
+)
+"""The campaign, if tasks of it follow others that are not done."""
+
+_before, _earlier = tasks.alias("before"), task_order.alias("earlier")
+_FOLLOWING = Prepared(
+    select(task_order.c.key)
+    .join_from(task_order, tasks, tasks.c.key == task_order.c.key)
+    .where(
+        task_order.c.after_key == bindparam("own"),
+        in_state(TaskState.WAITING),
+        ~select(_earlier.c.key)
+        .join_from(_earlier, _before, _before.c.key == _earlier.c.after_key)
+        .where(_earlier.c.key == task_order.c.key, _before.c.state != literal_column(f"'{TaskState.DONE}'"))
+        .exists(),
+    )
+)
+"""Tasks that waited for one, and have nothing left to wait for."""
+
 _SUMMED = ("units_done", "chunks_done", "queued", "leased", "done", "dead", "preemptions")
 _COUNTED = Prepared(
     update(campaigns)
@@ -55,7 +78,7 @@ def keep(connection: Connection, turns: Sequence[Turn], numbers: Mapping[int, in
     _ADVANCED.many(connection, [_advanced(turn) for turn in turns if turn.state is TaskState.LEASED])
     _ENDED.many(connection, [_ended(turn, now) for turn in turns if turn.state is not TaskState.LEASED])
     _RUN.many(connection, [_run(turn, at) for turn in turns if turn.logged is not None])
-    opened = _successors(connection, [turn.was.key for turn in turns if turn.state is TaskState.DONE])
+    opened = _successors(connection, turns, numbers)
     _QUEUED.many(connection, [{"own": key, "state": TaskState.QUEUED, "enqueued_at": now} for key, _ in opened])
     for _, number in opened:
         tallies[number].queued += 1
@@ -66,7 +89,7 @@ def _advanced(turn: Turn) -> dict[str, Any]:
     lease = turn.now
     return {
         "own": lease.key,
-        "checkpoint": None if lease.checkpoint is None else as_json(lease.checkpoint),
+        "checkpoint": None if lease.checkpoint is None else json.dumps(lease.checkpoint),
         "units_done": lease.units_done,
         "chunk": lease.chunk,
         "attempts": lease.attempts,
@@ -99,22 +122,14 @@ def _counted(number: int, tally: Tally, now: int, mark: int) -> dict[str, Any]:
     return {"own": number, "gave_back_at": now if tally.ended else None, "mark": mark, **more}
 
 
-def _successors(connection: Connection, done: Iterable[int]) -> list[tuple[int, int]]:
-    """Key and campaign of the tasks that waited for the last of these, and for nothing else."""
-    before = tasks.alias("before")
-    earlier = task_order.alias("earlier")
-    undone = (
-        select(earlier.c.after_key)
-        .join_from(earlier, before, before.c.key == earlier.c.after_key)
-        .where(earlier.c.key == task_order.c.key, before.c.state != TaskState.DONE)
-    )
-    opened: dict[int, int] = {}
-    for keys in batches(done):
-        statement = (
-            select(task_order.c.key, tasks.c.campaign)
-            .join_from(task_order, tasks, tasks.c.key == task_order.c.key)
-            .where(task_order.c.after_key.in_(keys), tasks.c.state == TaskState.WAITING, ~undone.exists())
-            .distinct()
-        )
-        opened |= dict(connection.execute(statement).tuples().all())
+def _successors(connection: Connection, turns: Iterable[Turn], numbers: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Key and campaign of the tasks that waited for the last of those done now, and for nothing else."""
+    done = [(turn.was.key, numbers[turn.was.key]) for turn in turns if turn.state is TaskState.DONE]
+    waited_for = {number for number in {number for _, number in done} if _WAITING.all(connection, {"own": number})}
+    opened = {
+        key: number
+        for predecessor, number in done
+        if number in waited_for
+        for (key,) in _FOLLOWING.all(connection, {"own": predecessor})
+    }
     return list(opened.items())

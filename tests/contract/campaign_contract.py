@@ -9,7 +9,7 @@ import pytest
 from serving.errors import BadInput, CampaignConflict, CampaignUnknown, IllegalTransition
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Completed, Estimate, Forecast, Move
+from serving.scheduling.work import Backlog, Completed, Estimate, Failed, Forecast, Move, Reached, Want
 from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
@@ -117,12 +117,67 @@ class IntakeContract:
         with pytest.raises(IllegalTransition):
             store.apply("sale", Event.PAUSE)
 
+    def test_dead_letters_are_queued_again_at_their_checkpoints(self, store: Store):
+        submitted_ready(store, tasks=3)
+        for at, name in enumerate(("t0", "t1")):
+            lease = reported(store, claimed(store), Reached({"sent": 4}, 4.0))
+            assert lease.task.task_id == name
+            reported(store, lease, Failed("broken", None), after(at))
+        assert store.redrive("sale", ["t1"], after(9)) == 1
+        assert [letter.task_id for letter in store.dead_letters()] == ["t0"]
+        progress = store.standing("sale", after(9)).progress
+        assert (progress.queued, progress.dead, progress.units_done) == (2, 1, 8.0)
+        assert store.redrive("sale", None, after(10)) == 1
+        assert store.dead_letters() == []
+        first, second, _ = store.claim([Want("sale", 9)], "here", after(10), after(70))
+        assert [(e.task.task_id, e.checkpoint, e.units_done, e.attempts) for e in (first, second)] == [
+            ("t0", {"sent": 4}, 4.0, 0),
+            ("t1", {"sent": 4}, 4.0, 0),
+        ]
+        assert (first.enqueued_at, second.enqueued_at) == (after(10), after(9))
+
+    def test_a_failed_campaign_waits_again_when_its_dead_letters_are_queued(self, store: Store):
+        submitted_ready(store)
+        reported(store, claimed(store), Failed("broken", None), after(1))
+        store.move([Move(campaign_id="sale", before=State.RUNNING, event=Event.FAIL)], after(1))
+        assert store.redrive("sale", [], after(2)) == 0
+        assert store.standing("sale", after(2)).state is State.FAILED
+        assert store.redrive("sale", None, after(2)) == 1
+        assert store.standing("sale", after(2)).state is State.WAITING
+        assert store.redrive("sale", None, after(3)) == 0
+
+    def test_only_dead_letters_of_a_campaign_that_is_not_over_can_be_queued_again(self, store: Store):
+        submitted_ready(store, tasks=2)
+        reported(store, claimed(store), Failed("broken", None), after(1))
+        with pytest.raises(BadInput, match=r"task_ids is 't1'.*dead letters of campaign 'sale'"):
+            store.redrive("sale", ["t0", "t1"], after(2))
+        assert [letter.task_id for letter in store.dead_letters()] == ["t0"]
+        store.apply("sale", Event.CANCEL)
+        with pytest.raises(IllegalTransition, match="cancelled cannot redrive"):
+            store.redrive("sale", None, after(3))
+
+    def test_the_backlog_is_what_is_not_over(self, store: Store):
+        assert store.backlog() == Backlog(0, 0)
+        for name in ("a", "b"):
+            submitted_ready(store, name, tasks=3)
+        store.add_tasks("a", [a_task("last", "a", after=("t0",))], NOON)
+        assert store.backlog() == Backlog(2, 7)
+        reported(store, claimed(store, "a"), Completed())
+        reported(store, claimed(store, "a"), Failed("broken", None))
+        reported(store, claimed(store, "a"), Failed("flaky", after(9)))
+        assert store.backlog() == Backlog(2, 5)
+        store.apply("b", Event.CANCEL)
+        assert store.backlog() == Backlog(1, 2)
+        store.redrive("a", None, after(9))
+        assert store.backlog() == Backlog(1, 3)
+
     def test_a_campaign_never_submitted_is_unknown(self, store: Store):
         for asked in (
             lambda: store.standing("sale", NOON),
             lambda: store.add_tasks("sale", [a_task()], NOON),
             lambda: store.revise("sale", {}),
             lambda: store.apply("sale", Event.PAUSE),
+            lambda: store.redrive("sale", None, NOON),
         ):
             with pytest.raises(CampaignUnknown, match="no campaign 'sale'"):
                 asked()

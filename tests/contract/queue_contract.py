@@ -89,6 +89,73 @@ class QueueContract:
         reported(store, fresh, Completed(), after(64))
         assert [run["outcome"] for run in store.rows("runs")] == ["lost", "done"]
 
+    def test_a_stale_report_changes_nothing_and_the_others_of_its_batch_are_kept(self, store: Store):
+        submitted_ready(store, tasks=3)
+        stale = claimed(store, for_s=60)
+        store.recover(after(60), attempts=5)
+        first, second, third = store.claim([Want("sale", 3)], "here", after(61), after(200))
+        answers = store.report(
+            [(stale, Completed()), (first, Reached(1, 4.0)), (stale, Failed("late", None)), (second, Completed())],
+            after(62),
+            after(122),
+        )
+        assert [answer is None for answer in answers] == [True, False, True, False]
+        assert answers[1] == replace(
+            first, checkpoint=1, units_done=4.0, chunk=1, attempts=0, chunk_from=after(62), until=after(122)
+        )
+        progress = store.standing("sale", after(62)).progress
+        assert (progress.done, progress.dead, progress.leased, progress.units_done) == (1, 0, 2, 14.0)
+        assert [(run["task_id"], run["outcome"]) for run in store.rows("runs")] == [
+            ("t0", "lost"),
+            ("t0", "checkpoint"),
+            ("t1", "done"),
+        ]
+        assert store.extend([third], after(300)) == [replace(third, until=after(300))]
+
+    def test_reports_on_one_lease_in_one_batch_take_place_in_their_order(self, store: Store):
+        submitted_ready(store)
+        lease = claimed(store)
+        reports = [(lease, Reached("half", 5.0)), (lease, Completed()), (lease, Completed())]
+        half, done, again = store.report(reports, after(5), after(65))
+        assert (half.units_done, done.units_done, again) == (5.0, 10.0, None)
+        progress = store.standing("sale", after(5)).progress
+        assert (progress.done, progress.leased, progress.chunks_done, progress.units_done) == (1, 0, 2, 10.0)
+
+    def test_a_checkpoint_told_twice_is_kept_once(self, store: Store):
+        submitted_ready(store)
+        lease = claimed(store)
+        half = reported(store, lease, Reached("half", 5.0), after(5))
+        assert reported(store, lease, Reached("half", 5.0), after(6)) == half
+        most = reported(store, half, Reached("most", 8.0), after(7))
+        assert reported(store, lease, Reached("half", 5.0), after(8)) == most
+        progress = store.standing("sale", after(8)).progress
+        assert (progress.chunks_done, progress.units_done) == (2, 8.0)
+        assert len(store.rows("runs")) == 2
+
+    @pytest.mark.parametrize("state", [None, 1, 2.0, 10**20, "3", [1.0, {"to": "é"}], {}, False])
+    def test_a_checkpoint_comes_back_as_it_was_stored(self, store: Store, state):
+        submitted_ready(store)
+        lease = reported(store, claimed(store), Reached(state, 1.0))
+        reported(store, lease, Released(preempted=False))
+        again = claimed(store)
+        assert again.checkpoint == state
+        assert type(again.checkpoint) is type(state)
+
+    def test_a_campaign_wanted_twice_gives_different_tasks(self, store: Store):
+        submitted_ready(store, tasks=4)
+        leases = store.claim([Want("sale", 1), Want("sale", 2), Want("gone", 1)], "here", NOON, after(60))
+        assert [lease.task.task_id for lease in leases] == ["t0", "t1", "t2"]
+        assert store.standing("sale", NOON).progress.leased == 3
+
+    def test_a_lease_for_one_chunk_says_so(self, store: Store):
+        submitted_ready(store)
+        lease = claimed(store, one_chunk=True)
+        assert lease.one_chunk
+        lease = reported(store, lease, Reached(1, 5.0), after(1))
+        assert lease.one_chunk
+        reported(store, lease, Released(preempted=False), after(1))
+        assert not claimed(store, at=after(2)).one_chunk
+
     def test_an_expired_lease_is_requeued_at_its_checkpoint(self, store: Store):
         submitted_ready(store)
         reported(store, claimed(store), Reached("half", 5.0), after(10))
@@ -126,6 +193,20 @@ class QueueContract:
         lease = claimed(store)
         assert lease.attempts == 1
         assert reported(store, lease, Reached(1, 5.0)).attempts == 0
+
+    def test_the_same_checkpoint_once_more_forgives_nothing(self, store: Store):
+        submitted_ready(store)
+        held = reported(store, claimed(store), Reached(1, 5.0))
+        reported(store, held, Failed("flaky", NOON), NOON)
+        lease = claimed(store)
+        assert (lease.checkpoint, lease.attempts) == (1, 1)
+        assert reported(store, lease, Reached(1, 5.0)).attempts == 1
+
+    def test_who_was_told_to_come_back_later_has_not_failed(self, store: Store):
+        submitted_ready(store)
+        reported(store, claimed(store), Failed("throttled", after(30), counts=False), NOON)
+        assert store.standing("sale", after(1)).retry_at == after(30)
+        assert claimed(store, at=after(30)).attempts == 0
 
     def test_a_failed_task_waits_for_its_retry(self, store: Store):
         submitted_ready(store, tasks=2)

@@ -9,6 +9,7 @@ from features.records import Kpi, Metric, Signal
 from serving.scheduling.ports import Store
 from serving.scheduling.work import Decision
 from tests.contract.campaign_contract import IntakeContract, StandingsContract
+from tests.contract.changes_contract import ChangesContract
 from tests.contract.queue_contract import QueueContract
 from tests.queueing import NOON, after
 
@@ -32,8 +33,8 @@ class LogContract:
     def test_results_and_signals_are_kept(self, store: Store):
         kpi = Kpi(campaign_id="sale", at=NOON, known_at=after(60), metric=Metric.REVENUE, value=12.5)
         signal = Signal(entity="market:us", at=NOON, known_at=NOON, name="sentiment", value=-0.2)
-        store.observed([kpi, replace(kpi, target_id="vip")], [signal])
-        store.observed()
+        assert store.observed([kpi, replace(kpi, target_id="vip")], [signal]) == 3
+        assert store.observed() == 0
         assert [(row["metric"], row["target_id"], row["known_at"]) for row in store.rows("kpis")] == [
             ("revenue", None, after(60)),
             ("revenue", "vip", after(60)),
@@ -41,6 +42,21 @@ class LogContract:
         assert [(row["entity"], row["name"], row["value"]) for row in store.rows("signals")] == [
             ("market:us", "sentiment", -0.2)
         ]
+
+    def test_a_result_told_twice_is_kept_once(self, store: Store):
+        first = Kpi(campaign_id="sale", at=NOON, known_at=after(60), metric=Metric.REVENUE, value=12.5)
+        others = [
+            replace(first, value=12.6),
+            replace(first, known_at=after(61)),
+            replace(first, target_id="vip"),
+            replace(first, metric=Metric.OPENS),
+            replace(first, campaign_id="launch"),
+            replace(first, at=after(-60)),
+        ]
+        assert store.observed([first, first, others[0]]) == 2
+        assert store.observed([first, *others]) == 5
+        assert store.observed([*others, first]) == 0
+        assert len(store.rows("kpis")) == 7
 
 
 class NotesContract:
@@ -58,5 +74,5 @@ class NotesContract:
         assert store.hold("another", "a", NOON, NOON + timedelta(seconds=1))
 
 
-class StoreContract(IntakeContract, StandingsContract, QueueContract, LogContract, NotesContract):
+class StoreContract(IntakeContract, StandingsContract, ChangesContract, QueueContract, LogContract, NotesContract):
     """All of it."""

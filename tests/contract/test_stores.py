@@ -51,6 +51,15 @@ class TestSqliteStore(StoreContract):
         assert sorted(leased) == sorted(f"t{n}" for n in range(40))
         assert store.standing("sale", NOON).progress.leased == 40
 
+    def test_many_threads_share_out_what_all_of_them_want(self, store: SqlStore):
+        for name in ("a", "b"):
+            submitted_ready(store, name, tasks=50)
+        wanted = [Want("a", 7), Want("b", 5), Want("a", 3)]
+        with ThreadPoolExecutor(4) as pool:
+            claims = [pool.submit(store.claim, wanted, f"w{n}", NOON, after(60)) for n in range(12)]
+        leased = [(lease.task.campaign_id, lease.task.task_id) for claim in claims for lease in claim.result()]
+        assert len(leased) == len(set(leased)) == 100
+
     def test_many_threads_submit_a_campaign_once(self, store: SqlStore):
         with ThreadPoolExecutor(8) as pool:
             submissions = [pool.submit(store.submit, a_campaign(), [a_task()], NOON) for _ in range(8)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,35 @@ def test_nothing_is_left_when_the_command_ends(settings, tmp_path: Path, number:
         assert running.wait(60) == (0 if number is not signal.SIGKILL else -signal.SIGKILL)
         eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the children are gone", 30)
     assert "Traceback" not in log.read_text()
+
+
+def test_killing_one_service_ends_the_other_and_says_what_to_do(settings, tmp_path: Path) -> None:
+    ports = {"PRECEDENCE_PRIORITY_PORT": str(free_port()), "PRECEDENCE_SCHEDULER_PORT": str(free_port())}
+    log = tmp_path / "serve.log"
+    with process([*COMMAND, "serve"], log, {**settings, **ports, "PRECEDENCE_HOME": str(tmp_path)}) as running:
+        eventually(lambda: "Ctrl-C ends both" in log.read_text(), "both services answer")
+        children = descendants(running.pid)
+        os.kill(max(children), signal.SIGKILL)
+        assert running.wait(60) == 1
+        eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the other is gone", 30)
+    last = log.read_text().splitlines()[-1]
+    assert "service was killed by SIGKILL" in last
+    assert "nothing is lost, start both again with 'precedence serve'" in last
+
+
+def test_a_service_that_cannot_start_says_so_in_one_sentence(settings, tmp_path: Path) -> None:
+    ports = {"PRECEDENCE_PRIORITY_PORT": str(free_port()), "PRECEDENCE_SCHEDULER_PORT": str(free_port())}
+    with closing(sqlite3.connect(tmp_path / "queue.db")) as database:
+        database.executescript(
+            "create table meta(key text primary key, value text); insert into meta values ('schema', '99')"
+        )
+    ended = run(settings, "serve", **ports, PRECEDENCE_HOME=str(tmp_path))
+    said = [line for line in ended.stderr.splitlines() if line.startswith("precedence: ")]
+    assert ended.returncode == 9
+    assert "Traceback" not in ended.stderr
+    assert [line.split(":")[1].split()[0] for line in said] == ["setting", "the"]
+    assert "setting store_url is" in said[0]
+    assert "the scheduler service ended with exit code 9: its lines above say why" in said[1]
 
 
 def test_several_workers_answer_the_prediction_api(settings, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,6 +128,16 @@ def test_health_metrics_and_documentation_are_there(priority: str, scheduler: st
     assert "half_life_h" in queue["components"]["schemas"]["Submission"]["properties"]
 
 
+def test_the_first_page_needs_nothing_from_elsewhere(priority: str, scheduler: str) -> None:
+    for url in (priority, scheduler):
+        page = httpx.get(url)
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "//" not in page.text
+        assert "<script" not in page.text
+        for link in re.findall(r"href='([^']+)'", page.text):
+            assert httpx.get(url + link).status_code == 200, link
+
+
 def test_a_campaign_runs_to_its_end(queue: QueueClient, scheduler: str) -> None:
     by = DAY["ends_at"] - timedelta(days=1)
     declared = campaign("runs", kind="kind1", **DAY, starts_at=by, launch_by=by, targets={"p3": 4.0})
@@ -135,7 +146,9 @@ def test_a_campaign_runs_to_its_end(queue: QueueClient, scheduler: str) -> None:
     assert placed.value is not None
     assert placed.score is not None
     assert placed.eta is not None
-    assert placed.feasibility == "likely"
+    assert placed.feasibility is not None
+    assert placed.feasibility.outlook == "likely"
+    assert placed.feasibility.probability > 0.9
     done = eventually(lambda: (p := queue.campaign("runs")).state is State.DONE and p, "runs is done")
     assert done.progress.share_done == 1
     assert done.position is None
@@ -194,7 +207,8 @@ def test_results_and_signals_are_kept(queue: QueueClient) -> None:
     queue.submit(campaign("earns", kind="kind1", **DAY), [task("earns")])
     now = datetime(2026, 3, 2, tzinfo=UTC)
     kpi = Kpi(campaign_id="earns", at=now, known_at=now, metric=Metric.REVENUE, value=12.5)
-    assert queue.observe([kpi, kpi]) == 2
+    assert queue.observe([kpi, kpi]) == 1
+    assert queue.observe([kpi]) == 0
     assert queue.signal([Signal(entity="market:us", at=now, known_at=now, name="demand", value=1.1)]) == 1
 
 

@@ -14,6 +14,7 @@ from serving import wiring
 from serving.api.bodies import CAMPAIGN
 from serving.api.problems import Problems
 from serving.api.queue import queue_app
+from serving.api.sizes import MOST_BODY_BYTES, MOST_PAYLOAD_BYTES
 from serving.settings import Settings
 from tests.listening import listening
 from tests.worlds import campaign
@@ -23,6 +24,7 @@ NOBODY_LISTENS = 9  # the discard port
 ALWAYS = {"released_at": datetime(2020, 1, 1, tzinfo=UTC), "ends_at": datetime(2099, 1, 1, tzinfo=UTC)}
 C: dict[str, Any] = CAMPAIGN.dump_python(campaign("valid", **ALWAYS), mode="json")
 T = {"task_id": "t", "handler": "simulate", "units": 1}
+PUT = {**C, "tasks": [T]}
 K = {"campaign_id": "nobody", "at": "2026-01-01T00:00:00Z", "known_at": "2026-01-01T00:00:00Z", "metric": "opens"}
 UNKNOWN = "no campaign 'nobody' was submitted"
 
@@ -90,10 +92,29 @@ ASKED_OF_SCHEDULER = [
     (*put(tasks=[{**T, "after": ["u"]}]), 422, "tasks", "must name tasks of the same campaign"),
     (*put(tasks=[{**T, "campaign_id": "other"}]), 422, "tasks", "must be 'valid'"),
     (*put(after=["valid"]), 422, "after", "cannot follow itself"),
+    (*put(work_units=-1), 422, "work_units", "greater than 0"),
+    (*put(ends_at="2019-01-01T00:00:00Z"), 422, "ends_at", "must be later than starts_at"),
+    (*put(launch_by="2026-01-05T00:00:00"), 422, "launch_by", "must be a time with an offset"),
+    (*put(colour="red"), 422, "colour", "is no known field"),
+    (*put(account="a\0b"), 422, "account", "no control characters"),
+    (*put(tasks=[{**T, "task_id": "a/b"}]), 422, "tasks[0].task_id", "beginning with a letter, digit or _"),
+    (
+        *put(tasks=[{**T, "payload": {"list": "x" * MOST_PAYLOAD_BYTES}}]),
+        422,
+        "tasks[0].payload",
+        "at most 262144 bytes",
+    ),
+    ("PUT /campaigns/a%00b", {**PUT, "campaign_id": "a\0b"}, 422, "campaign_id", "beginning with a letter"),
+    ("PUT /campaigns/%2E%2E", {**PUT, "campaign_id": ".."}, 422, "campaign_id", "beginning with a letter"),
+    ("PUT /campaigns/a%2Fb", {**PUT, "campaign_id": "a/b"}, 404, None, "there is no PUT /campaigns/a/b"),
+    ("GET /campaigns/a%00b", None, 404, None, "no campaign"),
     ("PUT /campaigns/valid", json.dumps(put()[1])[:-1] + ', "holdout": 1e999}', 422, "body", "range of a double"),
     ("PATCH /campaigns/nobody", {"boost": 2}, 404, None, UNKNOWN),
     ("PATCH /campaigns/nobody", {"boost": 99}, 422, "boost", "less than or equal to 10"),
     ("PATCH /campaigns/nobody", {"pin": "yes"}, 422, "pin", "valid boolean"),
+    ("PATCH /campaigns/kept", {"bost": 2}, 422, "bost", "is no known field"),
+    ("PATCH /campaigns/kept", {"facts": {"colour": "red"}}, 422, "facts.colour", "is no known field"),
+    ("PATCH /campaigns/kept", {"facts": {"ends_at": "2098-01-01T00:00:00"}}, 422, "facts.ends_at", "with an offset"),
     ("PATCH /campaigns/kept", {"facts": {"work_units": "9"}}, 422, "facts.work_units", "valid number"),
     ("PATCH /campaigns/kept", {"facts": {"ends_at": None}}, 422, "facts.ends_at", "is required when"),
     ("PATCH /campaigns/kept", {"facts": {"campaign_id": "x"}}, 422, "facts.campaign_id", "cannot be changed"),
@@ -104,6 +125,15 @@ ASKED_OF_SCHEDULER = [
     ("GET /campaigns/nobody", None, 404, None, UNKNOWN),
     ("GET /campaigns/nobody/why", None, 404, None, UNKNOWN),
     ("DELETE /campaigns/nobody", None, 404, None, UNKNOWN),
+    ("GET /dead-letters?campaign_id=nobody", None, 404, None, UNKNOWN),
+    ("GET /dead-letters?limit=0", None, 422, "limit", "greater than or equal to 1"),
+    ("POST /campaigns/nobody/redrive", {}, 404, None, UNKNOWN),
+    ("POST /campaigns/kept/redrive", {}, 409, None, "has no dead letters"),
+    ("POST /campaigns/kept/redrive", {"task_ids": []}, 422, "task_ids", "at least 1"),
+    ("POST /campaigns/kept/redrive", {"tasks": ["t"]}, 422, "tasks", "is no known field"),
+    ("GET /queue?foo=1", None, 400, "foo", "known are account, limit, state"),
+    ("GET /kpis?limit=1&by=day", None, 400, "limit", "known are none"),
+    ("PUT /campaigns/kept?force=yes", None, 400, "force", "known are none"),
     ("GET /queue?limit=0", None, 422, "limit", "greater than or equal to 1"),
     ("GET /queue?limit=many", None, 422, "limit", "valid integer"),
     ("GET /queue?state=asleep", None, 422, "state", "'ready'"),
@@ -144,6 +174,41 @@ def test_the_queue_api_says_what_is_wrong(scheduler: httpx.Client, asked, sent, 
     assert scheduler.get("/campaigns/valid").status_code == 404
     assert scheduler.get("/campaigns/kept").json()["campaign"] == before
     assert scheduler.get("/campaigns/kept").json()["progress"]["tasks"] == 1
+
+
+def test_campaigns_that_would_wait_for_each_other_are_refused(scheduler: httpx.Client) -> None:
+    first, second = ({**PUT, "released_at": "2098-01-01T00:00:00Z", "campaign_id": name} for name in ("chick", "egg"))
+    assert scheduler.put("/campaigns/chick", json={**first, "after": ["egg"]}).status_code == 201
+    told(scheduler, "PUT /campaigns/egg", {**second, "after": ["chick"]}, 422, "after", "circle: egg -> chick -> egg")
+    assert scheduler.put("/campaigns/egg", json=second).status_code == 201
+    told(scheduler, "PATCH /campaigns/egg", {"facts": {"after": ["chick"]}}, 422, "after", "close a circle")
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ("POST /campaigns/kept", "DELETE, GET, PATCH, PUT"),
+        ("DELETE /queue", "GET"),
+        ("GET /campaigns/kept/tasks", "POST"),
+    ],
+)
+def test_a_method_that_is_not_offered_is_told_all_that_are(scheduler: httpx.Client, asked: str, allowed: str) -> None:
+    answer = scheduler.request(*asked.split())
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+    assert answer.json()["allowed"] == allowed.split(", ")
+
+
+def test_a_body_too_large_is_refused_whether_it_says_so_or_not(priority: httpx.Client, scheduler: httpx.Client) -> None:
+    piece = b" " * 1_048_576
+    pieces = MOST_BODY_BYTES // len(piece) + 1
+    for client, asked in ((priority, ("POST", "/predict")), (scheduler, ("PUT", "/campaigns/large"))):
+        for body in (piece * pieces, (piece for _ in range(pieces))):
+            answer = client.request(*asked, content=body)
+            assert answer.status_code == 413
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert f"at most {MOST_BODY_BYTES} are read" in answer.json()["detail"]
+        assert client.get("/livez" if client is priority else "/queue").status_code == 200
 
 
 def test_every_fault_of_a_body_is_named_at_once(priority: httpx.Client) -> None:

@@ -10,7 +10,7 @@ import pytest
 from features.records import Kpi, Metric, Task
 from features.schema import History
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Completed, Move
+from serving.scheduling.work import Completed, Move, Want
 from serving.stores.memory import MemoryStore
 from tests.worlds import MONDAY, campaign
 from training.demo.story import forget
@@ -32,10 +32,10 @@ def test_a_campaign_that_never_ends_is_counted_as_lost(week: LiveWeek, tmp_path:
     store = MemoryStore()
     for each in week.campaigns:
         store.submit(each, [week.tasks[each.campaign_id]], MONDAY)
-        store.move([Move(campaign_id=each.campaign_id, before=State.SUBMITTED, event=Event.CLEAR)])
-    (lease,) = store.claim(["done"], 1, "someone", MONDAY, UNTIL)
-    store.settle(lease, Completed(), MONDAY)
-    store.move([Move(campaign_id="done", before=State.RUNNING, event=Event.FINISH, launched_at=MONDAY)])
+        store.move([Move(campaign_id=each.campaign_id, before=State.SUBMITTED, event=Event.CLEAR)], MONDAY)
+    (lease,) = store.claim([Want("done", 1)], "someone", MONDAY, UNTIL)
+    store.report([(lease, Completed())], MONDAY, UNTIL)
+    store.move([Move(campaign_id="done", before=State.RUNNING, event=Event.FINISH, launched_at=MONDAY)], MONDAY)
     effects = tmp_path / "effects.txt"
     effects.write_text("done/launch/0\ndone/launch/0\nstuck/launch/0\n")
     counted = Durability.of(store, week, effects, MONDAY)

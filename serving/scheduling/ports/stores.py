@@ -1,20 +1,19 @@
-"""What the scheduler needs from the outside: where work is kept, what runs it, and what knows its worth.
+"""Where work is kept: campaigns, leases on their tasks, and what happened.
 
-Stores and executors implement these protocols elsewhere; one test suite holds every one of them to the promises
-written here. Every time is an argument, taken from the one injected clock. Each call of a store is one transaction:
-done entirely or not at all, durable when it returns, and seen so by others.
+Each call of a store is one transaction: done entirely or not at all, durable when it returns, and seen so by others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from features.records import Campaign, Kpi, Signal, Task
 from serving.scheduling.states import Event
 from serving.scheduling.work import (
+    Backlog,
     DeadLetter,
     Decision,
     Forecast,
@@ -96,6 +95,10 @@ class Intake(Protocol):
         BadInput
             When a task of these is no dead letter of the campaign.
         """
+        ...
+
+    def backlog(self) -> Backlog:
+        """How much is there that is not over; at a cost that does not grow with the tasks."""
         ...
 
 
@@ -189,8 +192,8 @@ class Log(Protocol):
         """Add decisions."""
         ...
 
-    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> None:
-        """Add results and signals."""
+    def observed(self, kpis: Sequence[Kpi] = (), signals: Sequence[Signal] = ()) -> int:
+        """Add results and signals, and return how many; a result that is there in every field is not added again."""
         ...
 
     def rows(self, table: LogTable, since: int = 0) -> list[dict[str, Any]]:
@@ -225,64 +228,9 @@ class Notes(Protocol):
 class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
     """One place that keeps it all."""
 
+    def at_once(self) -> AbstractContextManager[None]:
+        """Within it, calls of this thread become durable and seen together, when it ends.
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A task that an executor holds: on a slot since a moment, or in line for one (None).
-
-    `yielding` once it was asked to give way.
-    """
-
-    lease: Lease
-    since: datetime | None
-    yielding: bool
-
-
-class Executor(Protocol):
-    """Carries out leases on its slots and reports what became of them; decides nothing. Wakes the scheduler then."""
-
-    @property
-    def slots(self) -> int:
-        """How many tasks it can run at once."""
-        ...
-
-    def running(self) -> list[Running]:
-        """The tasks it holds now, begun or not."""
-        ...
-
-    def start(self, leases: Sequence[Lease]) -> None:
-        """Begin or resume leased tasks, in this order, as slots are free. A lease started twice is started once."""
-        ...
-
-    def give_way(self, lease_id: str, *, preempted: bool) -> None:
-        """Ask it to stop at its next checkpoint, `preempted` by a more pressing one or for another reason.
-
-        What has not begun is given back at once. Safe to repeat, and for leases already over.
-        """
-        ...
-
-    async def stop(self, grace_s: float) -> None:
-        """Ask all to give way, and return once every lease is settled.
-
-        What reached no checkpoint within `grace_s` seconds of the wall clock is cut off, and goes on from its last.
-        """
-        ...
-
-
-class Paced(Protocol):
-    """Tells how fast work goes; an executor that has it may be handed small tasks ahead of free slots."""
-
-    def pace_s(self, campaign_id: str) -> float | None:
-        """Mean seconds that a task of the campaign lately took here; None while none was seen."""
-        ...
-
-
-class Predictor(Protocol):
-    """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
-
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
-        """One estimate a campaign, in the order asked; also for none, for the scale alone.
-
-        Never raises for want of a model: the matrix answers then, labelled and with the reason.
+        If it raises, each of them may have been done or not.
         """
         ...

@@ -1,0 +1,81 @@
+"""What the scheduler needs from whatever carries out work, and from whoever knows what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from features.records import Campaign
+from serving.scheduling.work import Forecast, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A task that an executor holds: on a slot since a moment, or in line for one (None).
+
+    `yielding` once it was asked to give way.
+    """
+
+    lease: Lease
+    since: datetime | None
+    yielding: bool
+
+
+class Executor(Protocol):
+    """Carries out leases on its slots and reports what became of them; decides nothing. Wakes the scheduler then."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks it can run at once."""
+        ...
+
+    def running(self) -> list[Running]:
+        """The tasks it holds now, begun or not."""
+        ...
+
+    def start(self, leases: Sequence[Lease]) -> None:
+        """Begin or resume leased tasks, in this order, as slots are free. A lease started twice is started once."""
+        ...
+
+    def give_way(self, lease_id: str, *, preempted: bool) -> None:
+        """Ask it to stop at its next checkpoint, `preempted` by a more pressing one or for another reason.
+
+        What has not begun is given back at once. Safe to repeat, and for leases already over.
+        """
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Ask all to give way, and return once every lease is settled.
+
+        What reached no checkpoint within `grace_s` seconds of the wall clock is cut off, and goes on from its last.
+        """
+        ...
+
+
+class Paced(Protocol):
+    """Tells how fast work goes; an executor that has it may be handed small tasks ahead of free slots."""
+
+    def pace_s(self, campaign_id: str) -> float | None:
+        """Mean seconds that a task of the campaign lately took here; None while none was seen."""
+        ...
+
+
+class Elastic(Protocol):
+    """Makes and gives up slots as work presses on it, between bounds of its own."""
+
+    def fit(self, tasks: int) -> None:
+        """Have slots for as many tasks as could run now, begun or not: more at once, fewer after a while."""
+        ...
+
+
+class Predictor(Protocol):
+    """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
+
+    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
+        """One estimate a campaign, in the order asked; also for none, for the scale alone.
+
+        Never raises for want of a model: the matrix answers then, labelled and with the reason.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""How the tables of a SQL store came to be: each version out of the one before, with what it holds."""
