@@ -81,7 +81,7 @@ class Simulation:
         self.faults: Counter[str] = Counter()
         self.ledger = Ledger(loop.time, ATTEMPTS, traced=traced)
         skew_s = world.plague.skew_s
-        self._bindings = Bindings(self.ledger, store, world.rules, 2 * skew_s)
+        self._bindings = Bindings(self.ledger, store, world.rules, 2 * skew_s, calm=world.calm)
         precedence = Precedence(world, self.ledger, store, self._bindings)
         self._watched = Watched(store, self.ledger, self._bindings, precedence)
         self._clock = VirtualClock(loop, NOON)
