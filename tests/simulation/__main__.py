@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from itertools import count
-from multiprocessing import get_context
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests.simulation.playing import played_by, quiet
 from tests.simulation.simulation import Outcome, simulate
 
-BLOCK = 4
-"""Seeds a process is given at a time."""
 MOST_SHOWN = 20
 
 
@@ -40,11 +34,6 @@ def main() -> int:
     if given.seed is not None:
         return one(given.seed, traced=given.trace)
     return many(given.first, given.seeds, given.dispatches, given.processes, as_json=given.json)
-
-
-def quiet() -> None:
-    """Faults are the point here: what the code logs about them is of no interest."""
-    logging.disable(logging.CRITICAL)
 
 
 def one(seed: int, *, traced: bool) -> int:
@@ -92,28 +81,6 @@ def many(first: int, seeds: int, dispatches: int, processes: int, *, as_json: bo
         show(summary, Console())
     show_breaches(broken)
     return int(bool(broken))
-
-
-def played_by(processes: int, first: int) -> Iterator[Outcome]:
-    """Outcomes of seeds from `first` on, in order, played by so many processes for as long as anybody asks."""
-    if processes == 1:
-        yield from (simulate(seed) for seed in count(first))
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=quiet) as pool:
-        starts = count(first, BLOCK)
-        ahead = [pool.submit(block, next(starts)) for _ in range(2 * processes)]
-        try:
-            while True:
-                outcomes = ahead.pop(0).result()
-                ahead.append(pool.submit(block, next(starts)))
-                yield from outcomes
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def block(first: int) -> list[Outcome]:
-    """Play some seeds."""
-    return [simulate(seed) for seed in range(first, first + BLOCK)]
 
 
 def show(summary: dict[str, object], console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.__main__ import quiet
+from tests.simulation.playing import quiet
 from tests.simulation.mutants import MUTANTS, Mutant, planted
 from tests.simulation.simulation import simulate
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.__main__ import played_by
+from tests.simulation.playing import played_by
 from tests.simulation.worlds import LEAST_LOAD
 
 pytestmark = pytest.mark.integration
