@@ -35,7 +35,7 @@ def reached(step: Any, lease: Lease) -> Reached:
     is_number: bool = isinstance(done, Real) and not isinstance(done, bool)
     if not is_number:
         raise CheckpointInvalid("checkpoint.units_done", done, "must be a number")
-    if not lease.units_done - units * _ROUNDING <= float(done) <= units * (1 + _ROUNDING):
+    if not lease.units_done - units * _ROUNDING <= done <= units * (1 + _ROUNDING):
         allowed = f"must be from {lease.units_done:g}, done before, to {units:g}, the units of the task"
         raise CheckpointInvalid("checkpoint.units_done", done, allowed)
     return Reached(state, min(max(float(done), lease.units_done), units))

@@ -80,6 +80,14 @@ class Roster:
     def __len__(self) -> int:
         return len(self.standings)
 
+    def copy(self) -> Roster:
+        """A roster that may go its own way."""
+        other = Roster(self._rules, self._pace_s, self._refresh_h)
+        other.standings, other.terms, other.row_of = list(self.standings), list(self.terms), dict(self.row_of)
+        other._codes = dict(self._codes)
+        other._arrays = {name: array.copy() for name, array in self._arrays.items()}
+        return other
+
     def update(self, standings: Iterable[Standing], moment: datetime) -> None:
         """Take in campaigns as they stand now; those that are live no more leave."""
         changed = list(standings)
