@@ -40,6 +40,7 @@ _OWN = (
     "unvalued",
     "via",
     "weight",
+    "worked_h",
 )
 _LEAST_ROWS = 64
 _SOONER = 30
@@ -159,6 +160,7 @@ class Roster:
             since_h=kept["since_h"],
             chunk_units=kept["chunk_units"],
             follows=tuple(self._follows()),
+            worked_h=kept["worked_h"],
         )
 
     def _view(self, name: str) -> npt.NDArray[np.float64]:
@@ -213,6 +215,7 @@ class Roster:
             "tasks_open": progress.open,
             "unvalued": estimate is not None and estimate.value is None,
             "weight": self._weight(standing),
+            "worked_h": -np.inf if standing.worked_at is None else hours(standing.worked_at),
         }
 
     def _weight(self, standing: Standing) -> float:
