@@ -96,6 +96,11 @@ class Bindings:
         let_go = (state not in LIVE or state is State.PAUSED) and not held
         return None if let_go else holder
 
+    def goes_on(self, campaign_id: str) -> None:
+        """Note a campaign that goes on after it let go of its keys: it takes them again with its next slot."""
+        if not self._ledger.campaigns[campaign_id].held:
+            self._holder = {key: holder for key, holder in self._holder.items() if holder != campaign_id}
+
     def addressed(self, target: str, slack_s: float) -> int:
         """How many campaigns began to address a target within the cap's window, shortened by some seconds."""
         cap = self._rules.cap

@@ -55,11 +55,14 @@ class Watched:
         if count != len(dead):
             self._ledger.breach("dead letters", f"{count} of {campaign_id} were redriven, not {len(dead)}")
         self._ledger.redriven(campaign_id, dead)
+        self._bindings.goes_on(campaign_id)
         return count
 
     def apply(self, campaign_id: str, event: Event) -> None:
         """See `Intake.apply`."""
         self._store.apply(campaign_id, event)
+        if event is Event.RESUME:
+            self._bindings.goes_on(campaign_id)
         self._ledger.tell(event, campaign_id)
 
     def revise(
