@@ -128,16 +128,14 @@ class Ledger:
         kept.lease, kept.fence, kept.until, kept.owner = lease, lease.fence, lease.until, owner
         known.held += 1
 
-    def reported(self, lease: Lease, outcome: Reached | Outcome, answer: Lease | None, until: datetime) -> float:
+    def reported(self, lease: Lease, outcome: Reached | Outcome, answer: Lease | None) -> float:
         """Check and note what the store made of a report, and return how many units it did."""
         kept = self.kept(lease.task.campaign_id, lease.task.task_id)
         before = kept.units_done
-        self._report(kept, lease, outcome, answer, until)
+        self._report(kept, lease, outcome, answer)
         return kept.units_done - before
 
-    def _report(
-        self, kept: Kept, lease: Lease, outcome: Reached | Outcome, answer: Lease | None, until: datetime
-    ) -> None:
+    def _report(self, kept: Kept, lease: Lease, outcome: Reached | Outcome, answer: Lease | None) -> None:
         own = lease.task
         name = f"{own.campaign_id}/{own.task_id}"
         current = kept.lease is not None and kept.fence == lease.fence
@@ -152,7 +150,7 @@ class Ledger:
             return
         if isinstance(outcome, Reached):
             self._reached(kept, name, lease, outcome, answer)
-            kept.until = until
+            kept.until = answer.until
             return
         self._ended(kept)
         match outcome:

@@ -96,7 +96,7 @@ class Watched:
         """See `WorkQueue.report`."""
         answers = self._store.report(reports, at, until)
         for (lease, outcome), answer in zip(reports, answers, strict=True):
-            done = self._ledger.reported(lease, outcome, answer, until)
+            done = self._ledger.reported(lease, outcome, answer)
             if done:
                 self._bindings.did(self._ledger.campaigns[lease.task.campaign_id], done)
         return answers
