@@ -13,13 +13,14 @@ import resource
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
-TOP = Path(__file__).parents[2]
-sys.path.insert(0, str(TOP))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[2])  # not beside the benchmarks, one of which is called as a library is
+
+from tests.measuring import TOP, Figure, keep
 
 SIZES = (10_000, 100_000, 1_000_000)
 START = datetime(2016, 1, 4, tzinfo=UTC)
@@ -134,52 +135,24 @@ def alone(n: int) -> dict[str, float]:
     return found
 
 
-def document(sizes: list[dict[str, float]]) -> dict[str, object]:
-    """The figures in the form that all benchmarks have."""
-    results: list[dict[str, object]] = []
+def figures(sizes: list[dict[str, float]]) -> list[Figure]:
+    """What was measured, of each size and from size to size."""
+    results: list[Figure] = []
     for found in sizes:
         n = int(found["campaigns"])
         rounds = ROUNDS if n < 1_000_000 else 1
         bare = {"lightgbm.train": found["bare_fit_s"] / found["fit_s"]}
         results += [
-            {
-                "metric": f"fit of {n} campaigns",
-                "value": found["fit_s"],
-                "unit": "s",
-                "ratio_to": bare,
-                "rounds": rounds,
-            },
-            {
-                "metric": f"features of {n} campaigns",
-                "value": found["features_s"],
-                "unit": "s",
-                "ratio_to": {},
-                "rounds": 1,
-            },
-            {
-                "metric": f"peak memory at {n} campaigns",
-                "value": found["peak_mb"],
-                "unit": "MB",
-                "ratio_to": {},
-                "rounds": 1,
-            },
+            Figure(f"fit of {n} campaigns", found["fit_s"], "s", bare, rounds),
+            Figure(f"features of {n} campaigns", found["features_s"], "s"),
+            Figure(f"peak memory at {n} campaigns", found["peak_mb"], "MB"),
         ]
     for smaller, larger in pairwise(sizes):
         n, m = smaller["campaigns"], larger["campaigns"]
         allowed = (m * math.log(m)) / (n * math.log(n))
         took = (larger["features_s"] + larger["fit_s"]) / (smaller["features_s"] + smaller["fit_s"])
-        ratio = {"n log n": allowed / took}
-        results.append(
-            {"metric": f"growth from {n} to {m}", "value": took, "unit": "times", "ratio_to": ratio, "rounds": 1}
-        )
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TOP, capture_output=True, text=True, check=False)
-    return {
-        "name": "training",
-        "commit": commit.stdout.strip(),
-        "cores": os.cpu_count(),
-        "versions": {name: version(name) for name in ("lightgbm", "numpy", "pandas")},
-        "results": results,
-    }
+        results.append(Figure(f"growth from {n} to {m}", took, "times", {"n log n": allowed / took}))
+    return results
 
 
 def broken(sizes: list[dict[str, float]]) -> list[str]:
@@ -214,8 +187,7 @@ def main(arguments: list[str]) -> None:
             flush=True,
         )
         sizes.append(found)
-    (TOP / ".bench").mkdir(exist_ok=True)
-    (TOP / ".bench" / "training.json").write_text(json.dumps(document(sizes), indent=1) + "\n")
+    keep("training", figures(sizes), ("lightgbm", "numpy", "pandas"))
     wrong = broken(sizes)
     for each in wrong:
         print(f"broken: {each}", file=sys.stderr)
