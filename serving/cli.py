@@ -115,9 +115,10 @@ def why(
 ) -> None:
     """Say why a campaign is not running, its position, and when it will be done."""
     from serving.client import QueueClient
+    from serving.scheduling.states import LIVE
     from serving.serve import Service, url_of
     from serving.settings import Settings
-    from serving.telling import ENDED, why_told
+    from serving.telling import why_told
     from serving.terminal import console
     from serving.watching import tell
 
@@ -128,7 +129,7 @@ def why(
             console(),
             as_json=as_json,
             every_s=every if watch else None,
-            over=lambda place: place.state in ENDED,
+            over=lambda place: place.state not in LIVE,
         )
 
 

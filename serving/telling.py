@@ -6,7 +6,6 @@ from datetime import datetime
 
 from serving.api.answers import Feasibility, Place, Supposed, WhyNot, Work
 from serving.scheduling.reasons import Reason
-from serving.scheduling.states import State
 
 _SAYS = {
     Reason.PAUSED: "it waits to be resumed",
@@ -147,7 +146,3 @@ def _progress(work: Work) -> str:
     counts = {"running": work.running, "failed for good": work.dead}
     more = "".join(f", {count} {what}" for what, count in counts.items() if count)
     return f"{100 * work.share_done:.0f} % done, {work.done:,} of {counted(work.tasks, 'task')}{more}"
-
-
-ENDED = frozenset({State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED})
-"""States of which a view of one campaign has nothing more to show."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serving.scheduling.readiness import worthless_from
-from serving.scheduling.states import State
+from serving.scheduling.states import NEVER_DONE, State
 from serving.scheduling.work import Standing
 
 
@@ -17,9 +17,6 @@ def ending(standing: Standing) -> str | None:
         dead = standing.progress.dead
         return f"{dead} of its {standing.progress.tasks} tasks failed for good: see GET /dead-letters"
     if standing.state is State.CANCELLED:
-        never = [name for name, state in standing.blocked_by if state in _NEVER_DONE]
+        never = [name for name, state in standing.blocked_by if state in NEVER_DONE]
         return f"it followed {', '.join(never)}, which never got done" if never else "it was cancelled"
     return None
-
-
-_NEVER_DONE = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})

@@ -15,7 +15,8 @@ from serving.errors import BadInput, CampaignUnknown, Fault
 from serving.scheduling.ports import Predictor, Store
 from serving.scheduling.states import LIVE, State
 from serving.scheduling.tick import Tick
-from serving.scheduling.what_if import newcomer, put_back, steered, valued
+from serving.scheduling.valuing import valued
+from serving.scheduling.what_if import newcomer, put_back, steered
 from serving.scheduling.work import Standing
 
 

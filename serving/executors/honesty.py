@@ -43,19 +43,21 @@ def reached(step: Any, lease: Lease) -> Reached:
 
 def told(error: BaseException) -> str:
     """What a handler raised, as a dead letter keeps it: in one piece of text that any database holds."""
-    try:
-        kind = "" if isinstance(error, RaisedElsewhere) else f"{type(error).__name__}: "
-        said = f"{kind}{error}".removesuffix(": ")
-    except Exception:  # noqa: BLE001 - it is somebody else's code that puts its own errors into words
-        said = type(error).__name__
+    words = _words_of(error)
+    kind = "" if isinstance(error, RaisedElsewhere) else f"{type(error).__name__}: "
+    said = type(error).__name__ if words is None else f"{kind}{words}".removesuffix(": ")
     text = said.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def traceable(error: BaseException) -> BaseException | None:
     """The error if its words can be written to any log; None for one that holds half a surrogate, or none at all."""
+    words = _words_of(error)
+    return error if words is not None and words == words.encode("utf-8", "replace").decode() else None
+
+
+def _words_of(error: BaseException) -> str | None:
     try:
-        str(error).encode("utf-8")
+        return str(error)
     except Exception:  # noqa: BLE001 - it is somebody else's code that puts its own errors into words
         return None
-    return error

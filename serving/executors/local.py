@@ -98,11 +98,11 @@ class LocalExecutor:
         return [Running(held.lease, held.since, held.yielding) for held in chain(self._busy.values(), self._line)]
 
     def pace_s(self, campaign_id: str) -> float | None:
-        """Mean seconds a task lately held a slot, up to its end or to where it gave way; see `Paced.pace_s`."""
+        """Mean seconds a task lately held a slot, up to its end or to where it gave way; None while none was seen."""
         return self._pace.mean_s(campaign_id)
 
     def fit(self, tasks: int) -> None:
-        """Make as many slots as tasks could run now, within the bounds; see `Elastic.fit`."""
+        """Make as many slots as tasks could run now, within the bounds: more at once, fewer after a while."""
         self._capacity.fit(tasks, self._clock.now())
         self._begin()
 

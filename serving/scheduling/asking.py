@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from serving.clock import Clock
 from serving.priority import Scale
 from serving.scheduling.policy import Policy
 from serving.scheduling.ports import Predictor, Standings
+from serving.scheduling.valuing import valued
 from serving.scheduling.watch import Watch
 from serving.scheduling.work import Forecast, Standing
 
@@ -70,43 +71,26 @@ class Asking:
         at, roster = self._clock.now(), self._watch.roster
         scale = Scale(np.array(forecast.index_quantiles)) if forecast.index_quantiles else None
         policy = replace(policy, horizon_h=forecast.horizon_h, scale=scale, rhythm=Rhythm.of(forecast.rhythm))
-        estimated = [
-            replace(
-                standing,
-                estimate=estimate,
-                estimated_at=at,
-                model_version=forecast.model_version,
-                source=forecast.source,
-            )
-            for standing, estimate in zip(self._asked, forecast.estimates, strict=True)
-        ]
-        scores = policy.scores(estimated, at)
+        asked = list(zip(self._asked, forecast.estimates, strict=True))
+        scores = policy.scores([valued(standing, estimate, forecast, at) for standing, estimate in asked], at)
         self._store.estimated(self._asked, forecast, scores, at)
-        self._watch.take_in(self._still_so(estimated, scores), at)
+        now = [
+            replace(valued(current, estimate, forecast, at), score=score)
+            for (standing, estimate), score in zip(asked, scores, strict=True)
+            if (current := self._unchanged(standing)) is not None
+        ]
+        self._watch.take_in(now, at)
         model = forecast.source, forecast.model_version
         if self._model not in (None, model):
-            roster.doubt_all(but=[standing.campaign_id for standing in estimated])
+            roster.doubt_all(but=[standing.campaign_id for standing in self._asked])
         self._model = model
         if roster.unsure(at):
             self._wake()
         return policy
 
-    def _still_so(self, estimated: Sequence[Standing], scores: Sequence[float | None]) -> list[Standing]:
-        """The campaigns as they stand by now, with what was just estimated of them, if they are the same still."""
+    def _unchanged(self, asked: Standing) -> Standing | None:
+        """The campaign as it stands by now, if its facts are still those that were asked about."""
         roster = self._watch.roster
-        found = []
-        for standing, score in zip(estimated, scores, strict=True):
-            row = roster.row_of.get(standing.campaign_id)
-            if row is None or roster.standings[row].revision != standing.revision:
-                continue
-            found.append(
-                replace(
-                    roster.standings[row],
-                    estimate=standing.estimate,
-                    estimated_at=standing.estimated_at,
-                    model_version=standing.model_version,
-                    source=standing.source,
-                    score=score,
-                )
-            )
-        return found
+        row = roster.row_of.get(asked.campaign_id)
+        current = None if row is None else roster.standings[row]
+        return current if current is not None and current.revision == asked.revision else None

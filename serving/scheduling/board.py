@@ -20,7 +20,7 @@ from serving.scheduling.policies import index
 from serving.scheduling.policy import Policy
 from serving.scheduling.rank import in_line
 from serving.scheduling.reasons import Why, held_by, why
-from serving.scheduling.roster import Roster
+from serving.scheduling.roster import HAIR_H, Roster
 from serving.scheduling.states import State
 from serving.scheduling.work import Lease, Standing
 
@@ -136,7 +136,7 @@ class Board:
         standings = [self.standings[row] for row in rows.tolist()]
         held = [_free_at(standing, self.moment) for standing in standings]
         columns = replace(self.lineup.columns.take(rows), released_h=np.array(held, dtype=float))
-        ratio = np.array([e.p90_h / max(e.p50_h, _HAIR_H) for s in standings if (e := s.estimate)])
+        ratio = np.array([e.p90_h / max(e.p50_h, HAIR_H) for s in standings if (e := s.estimate)])
         left = np.maximum(columns.remaining_h, np.minimum(columns.chunk_h, columns.work_h))
         running = {at: s.progress.leased for at, s in enumerate(standings) if s.progress.leased}
         middling, bad = (
@@ -211,8 +211,6 @@ def moment_at(at_h: float) -> datetime | None:
     return _EPOCH + timedelta(hours=at_h) if at_h < _LAST_H else None
 
 
-_HAIR_H = 1e-6
-"""Nothing takes no time: hours below which predictions are not believed."""
 _MOST_CHECKPOINTS = 2_000
 """Checkpoints an arrival estimate looks at: a fraction of a second, whatever is queued."""
 _EPOCH = datetime.fromtimestamp(0, UTC)

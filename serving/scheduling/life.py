@@ -8,7 +8,7 @@ from datetime import datetime
 from features.records import OnFailure
 from serving.scheduling.readiness import worthless_from
 from serving.scheduling.reasons import held_by
-from serving.scheduling.states import LIVE, Event, State, after
+from serving.scheduling.states import LIVE, NEVER_DONE, Event, State, after
 from serving.scheduling.work import Move, Standing
 
 _TO_RUNNING = {
@@ -21,7 +21,6 @@ _TO_READY = {
     State.WAITING: (Event.CLEAR,),
     State.RUNNING: (Event.GIVE_WAY,),
 }
-_NEVER_DONE = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})
 
 
 def moves_of(standings: Iterable[Standing], moment: datetime) -> list[Move]:
@@ -61,5 +60,5 @@ def _ended_early(standing: Standing, moment: datetime) -> Event | None:
     campaign, gone_at = standing.campaign, worthless_from(standing.campaign)
     if gone_at is not None and gone_at <= moment:
         return Event.EXPIRE
-    never = any(state in _NEVER_DONE for _, state in standing.blocked_by)
+    never = any(state in NEVER_DONE for _, state in standing.blocked_by)
     return Event.CANCEL if never and campaign.on_failure is OnFailure.CANCEL else None

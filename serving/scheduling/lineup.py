@@ -162,22 +162,4 @@ def inherited(lineup: Lineup, moment_h: float, order: Order) -> tuple[Floats, Fl
     return pressing, pinned
 
 
-def alone(columns: Columns, account: str = "") -> Lineup:
-    """A lineup of campaigns with nothing but their worth, none begun, each ready for all the slots it may hold."""
-    n = len(columns)
-    return Lineup(
-        columns=columns,
-        terms=[Terms(account)] * n,
-        account=np.zeros(n, dtype=np.int64),
-        names=(account,),
-        open=columns.slots.astype(np.int64),
-        running=np.zeros(n, dtype=np.int64),
-        weight=np.ones(n),
-        via=np.zeros(n, dtype=np.int64),
-        begun=np.zeros(n, dtype=bool),
-        since_h=columns.ready_h,
-        chunk_units=np.ones(n),
-    )
-
-
 _NONE: Indices = np.empty(0, dtype=np.intp)

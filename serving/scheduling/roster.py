@@ -48,7 +48,7 @@ _AHEAD_S = 0.1
 """How much work may be handed out ahead of a free slot, by what its campaign's tasks lately took."""
 _LEAST_WEIGHT = 1e-3
 """At most a thousand tasks a slot are handed out ahead, however small they are."""
-_HAIR_H = 1e-6
+HAIR_H = 1e-6
 """Nothing takes no time: hours below which predictions are not believed."""
 
 
@@ -243,7 +243,7 @@ class Roster:
 def columns_of(standings: Sequence[Standing], slots: int = 1) -> Columns:
     """What the policy looks at, on an executor of `slots`; campaigns without an estimate are worth nothing yet."""
     estimates = [s.estimate for s in standings]
-    work_h = np.maximum([0.0 if e is None else e.p50_h for e in estimates], _HAIR_H)
+    work_h = np.maximum([0.0 if e is None else e.p50_h for e in estimates], HAIR_H)
     progress = [s.progress for s in standings]
     chunk = [min(p.units_a_chunk / p.units, 1.0) if p.units else 1.0 for p in progress]
     return Columns.of(
@@ -251,7 +251,7 @@ def columns_of(standings: Sequence[Standing], slots: int = 1) -> Columns:
         [0.0 if e is None else e.value or 0.0 for e in estimates],
         work_h,
         remaining_h=work_h * [p.share_left for p in progress],
-        chunk_h=work_h * np.maximum(chunk, _HAIR_H),
+        chunk_h=work_h * np.maximum(chunk, HAIR_H),
         slots=[min(max(p.open, 1), slots) for p in progress],
         points=[0.0 if e is None else e.points for e in estimates],
         pinned=[s.pinned for s in standings],

@@ -49,6 +49,9 @@ class Event(StrEnum):
 LIVE = frozenset({State.SUBMITTED, State.WAITING, State.READY, State.RUNNING, State.PAUSED})
 """States that may still lead to work."""
 
+NEVER_DONE = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})
+"""States of campaigns that ended otherwise than by being done."""
+
 _ENDS_EARLY = {Event.EXPIRE: State.EXPIRED, Event.CANCEL: State.CANCELLED}
 
 TRANSITIONS: dict[State, dict[Event, State]] = {

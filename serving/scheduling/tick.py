@@ -51,7 +51,8 @@ class Tick:
     refresh_s : seconds of the clock after which a campaign is estimated anew.
     emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1.
     rules : what binds campaigns beside their worth.
-    pace_s : mean seconds a task of a campaign lately took, see `ports.Paced`; small ones are then handed out ahead.
+    pace_s : mean seconds a task of a campaign lately took on the executor, None while none was seen; small ones are
+        then handed out ahead.
     fit : told in each step how many tasks run or could start, for an executor that grows and shrinks.
 
     Attributes

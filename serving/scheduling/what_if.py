@@ -13,7 +13,7 @@ from serving.scheduling.life import events_of
 from serving.scheduling.policy import Policy
 from serving.scheduling.roster import Roster
 from serving.scheduling.states import LIVE, Event, State, after
-from serving.scheduling.work import Estimate, Forecast, Progress, Standing
+from serving.scheduling.work import Progress, Standing
 
 
 def newcomer(campaign: Campaign, moment: datetime) -> Standing:
@@ -38,17 +38,6 @@ def steered(standing: Standing, *, boost: float | None, pinned: bool | None, pau
         state=state,
         boost=standing.boost if boost is None else boost,
         pinned=standing.pinned if pinned is None else pinned,
-    )
-
-
-def valued(standing: Standing, estimate: Estimate, forecast: Forecast, moment: datetime) -> Standing:
-    """A campaign with what a model expects of it."""
-    return replace(
-        standing,
-        estimate=estimate,
-        estimated_at=moment,
-        model_version=forecast.model_version,
-        source=forecast.source,
     )
 
 

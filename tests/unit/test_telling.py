@@ -14,8 +14,8 @@ from rich.console import Console
 
 from serving.api.answers import Arrival, DeadLetters, DeadTask, Expected, Feasibility, Place, Queue, WhyNot, Work
 from serving.scheduling.reasons import Reason
-from serving.scheduling.states import State
-from serving.telling import ENDED, why_told
+from serving.scheduling.states import LIVE, State
+from serving.telling import why_told
 from serving.terminal import dead_letters_table, queue_table
 from serving.watching import tell
 from tests.queueing import NOON, after
@@ -136,7 +136,7 @@ def told(answers: list[Place], *, as_json: bool = False, terminal: bool = False)
     left = iter(answers)
     console = Console(width=80, height=20, file=io.StringIO(), force_terminal=terminal, markup=False)
     ask: Callable[[], Place] = lambda: next(left)  # noqa: E731 - a name would say no more
-    tell(ask, why_told, console, as_json=as_json, every_s=0.0, over=lambda place: place.state in ENDED)
+    tell(ask, why_told, console, as_json=as_json, every_s=0.0, over=lambda place: place.state not in LIVE)
     assert next(left, None) is None
     return console.file.getvalue()  # type: ignore[attr-defined]
 

@@ -4,17 +4,15 @@ Stores and executors implement these protocols elsewhere; one test suite holds e
 written here. Every time is an argument, taken from the one injected clock.
 """
 
-from serving.scheduling.ports.executors import Elastic, Executor, Paced, Predictor, Running
+from serving.scheduling.ports.executors import Executor, Predictor, Running
 from serving.scheduling.ports.stores import Intake, Log, LogTable, Notes, Standings, Store, WorkQueue
 
 __all__ = [
-    "Elastic",
     "Executor",
     "Intake",
     "Log",
     "LogTable",
     "Notes",
-    "Paced",
     "Predictor",
     "Running",
     "Standings",

@@ -54,22 +54,6 @@ class Executor(Protocol):
         ...
 
 
-class Paced(Protocol):
-    """Tells how fast work goes; an executor that has it may be handed small tasks ahead of free slots."""
-
-    def pace_s(self, campaign_id: str) -> float | None:
-        """Mean seconds that a task of the campaign lately took here; None while none was seen."""
-        ...
-
-
-class Elastic(Protocol):
-    """Makes and gives up slots as work presses on it, between bounds of its own."""
-
-    def fit(self, tasks: int) -> None:
-        """Have slots for as many tasks as could run now, begun or not: more at once, fewer after a while."""
-        ...
-
-
 class Predictor(Protocol):
     """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
 
