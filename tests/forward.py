@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
 
 import numpy as np
 
 from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats
 from serving.scheduling import policies
 from serving.scheduling.arrivals import Arrivals
-from serving.scheduling.columns import Columns
 from serving.scheduling.books import Books
-from serving.scheduling.floor import Floor
-from serving.scheduling.lineup import alone
+from serving.scheduling.columns import Columns
+from serving.scheduling.course import Course
+from serving.scheduling.lineup import Lineup, alone
 from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.preemption import Preemption
-from serving.scheduling.rules import NO_RULES
+from serving.scheduling.seating import Reliance
+from serving.scheduling.rules import NO_RULES, Rules, Terms
 from tests.queues import NOW
 
 ORDER = policies.index(12.0)
@@ -28,13 +28,16 @@ RULE = Preemption()
 class World:
     """Campaigns as they come, and how long each really takes."""
 
-    columns: Columns
+    lineup: Lineup
+    rules: Rules
     spread: Floats
     actual_h: Floats
     workers: int
 
 
-def world_of(seed: int, size: int, load: float, workers: int) -> World:
+def world_of(
+    seed: int, size: int, load: float, workers: int, rules: Rules = NO_RULES, accounts: int = 1
+) -> World:
     """`size` campaigns that come at any time, of every shape, whose work is lognormal about its prediction."""
     chance = np.random.default_rng(seed)
     median = chance.lognormal(0.0, 0.8, size)
@@ -67,69 +70,87 @@ def world_of(seed: int, size: int, load: float, workers: int) -> World:
         released_h=released,
         submitted_h=submitted,
     )
-    return World(columns, spread, actual, workers)
+    terms = [Terms(f"account {chance.integers(accounts)}") for _ in range(size)]
+    return World(replace(alone(columns), terms=terms), rules, spread, actual, workers)
 
 
-class Asked(Floor):
-    """The played scheduler, asked for an outlook whenever campaigns were submitted."""
+class Asked(Course):
+    """The played scheduler, ranking at every decision, asked for an outlook whenever campaigns were submitted.
 
-    def __init__(self, world: World, warm: int, most_seen: int = 500, knows_pace: bool = True) -> None:
-        rules: dict[str, Any] = {"workers": world.workers, "order": ORDER, "preemption": RULE, "expire": True}
-        super().__init__(world.columns, world.actual_h, start_h=NOW, preempted=[0] * len(world.columns), **rules)
-        self.world, self.warm, self.most_seen, self.knows_pace = world, warm, most_seen, knows_pace
-        self.submitted = world.columns.submitted_h.tolist()
-        self.next_submitted = 0
-        self.promised: dict[int, tuple[Outlook, int]] = {}
+    Attributes
+    ----------
+    told : what was told of each campaign at its submission, and its row there.
+    """
+
+    def __init__(self, world: World, warm: int, most_seen: int = 500) -> None:
+        n = len(world.lineup.columns)
+        super().__init__(
+            world.lineup,
+            Books(world.rules, NOW),
+            world.actual_h,
+            workers=world.workers,
+            order=ORDER,
+            preemption=RULE,
+            start_h=NOW,
+            since_h=np.zeros(n),
+            preempted=[0] * n,
+            reliance=Reliance(),
+        )
+        self.world, self.warm, self.most_seen = world, warm, most_seen
+        self.submitted = world.lineup.columns.submitted_h.tolist()
+        self.come = 0
+        self.told: dict[int, tuple[Outlook, int]] = {}
         self.queued: list[int] = []
 
-    def _next(self) -> float:
+    def next_h(self) -> float:
         """When something happens next, submissions included."""
-        new = []
-        while self.next_submitted < len(self.submitted) and self.submitted[self.next_submitted] <= self.now:
-            new.append(self.next_submitted)
-            self.next_submitted += 1
-        if new and new[0] >= self.warm:
+        first = self.come
+        while self.come < len(self.submitted) and self.submitted[self.come] <= self.now:
+            self.come += 1
+        if self.come > max(first, self.warm):
             found, rows = self.outlook()
-            for i in new:
-                self.promised[i] = found, rows.index(i)
-        upcoming = self.submitted[self.next_submitted] if self.next_submitted < len(self.submitted) else inf
-        return min(upcoming, super()._next())
+            self.told |= {row: (found, rows.index(row)) for row in range(first, self.come)}
+        return min(self.submitted[self.come] if self.come < len(self.submitted) else inf, super().next_h())
 
     def outlook(self) -> tuple[Outlook, list[int]]:
-        """What the scheduler could tell now, and of which campaigns."""
-        last = self.next_submitted
-        ends = self.world.columns.curves.ends_h
+        """What the scheduler can tell now, and of which campaigns."""
         rows = [
-            i
-            for i in range(last)
-            if self.finished[i] == inf and (self.held[i] or self.started[i] < inf or ends[i] > self.now)
+            row
+            for row in range(self.come)
+            if self.finished[row] == inf and (self.held[row] or self.ends[row] > self.now)
         ]
         self.queued.append(len(rows))
-        remaining, spent = self.world.columns.remaining_h.copy(), np.array(self.busy)
-        for when, i, done in self.stops:
-            worked = done - (when - self.now) * self.held[i]
-            spent[i] += worked
-            left = self.left[i] - int(worked / self.chunk[i]) * self.chunk[i]
-            remaining[i] = left * self.predicted_over_actual[i]
-        for i in rows:
-            if not self.held[i]:
-                remaining[i] = self.left[i] * self.predicted_over_actual[i]
-        at = np.array(rows)
-        columns = self.world.columns
-        whole = Columns(**{**vars(columns), "remaining_h": remaining}).take(at)
-        first = max(0, last - self.most_seen)
-        seen = alone(columns.take(np.arange(last)))
-        arrivals = Arrivals.seen(seen, self.world.spread[:last], self.submitted[first - 1] if first else NOW, self.now)
-        held = np.array([self.held[i] for i in rows], dtype=np.int64)
-        lineup = alone(whole)
-        lineup = replace(lineup, open=np.maximum(lineup.open - held, 0), running=held, begun=held > 0)
+        at, whole = np.array(rows), self.world.lineup
+        remaining = np.array(self.left) * self.predicted_over_actual
+        for row in self.runners:
+            since_chunk = (self.now - self.phase[row]) % self.chunk[row] * self.held[row]
+            worked = (self.now - self.noted[row]) * self.held[row]
+            remaining[row] = (self.left[row] - worked + since_chunk) * self.predicted_over_actual[row]
+        columns = replace(whole.columns, remaining_h=np.minimum(remaining, whole.columns.work_h)).take(at)
+        held = np.array(self.held, dtype=np.int64)[at]
+        spent = np.array(self.busy)[at] + (self.now - np.array(self.noted)[at]) * held
+        begun = np.array(self.started)[at] < inf
+        lineup = replace(
+            alone(columns),
+            terms=[whole.terms[row] for row in rows],
+            running=held,
+            open=columns.slots.astype(np.int64) - held,
+            begun=begun,
+            via=self.lineup.via[at],
+            since_h=np.array(self.waits_since)[at],
+        )
+        first = max(0, self.come - self.most_seen)
+        seen = replace(alone(whole.columns.take(np.arange(self.come))), terms=whole.terms[: self.come])
         outset = Outset(
             lineup=lineup,
-            books=Books(NO_RULES, self.now),
+            books=self.books.copy(),
             spread=self.world.spread[at],
-            since_h=np.array([self.since[i] for i in rows]),
-            spent_h=spent[at] if self.knows_pace else np.full(len(rows), np.nan),
-            preempted=np.array([self.preempted[i] for i in rows]),
+            since_h=np.array(self.since)[at],
+            spent_h=np.where(begun, spent, 0.0),
+            preempted=np.array(self.preempted)[at],
         )
-        chance = np.random.default_rng(last)
+        arrivals = Arrivals.seen(
+            seen, self.world.spread[: self.come], self.submitted[first - 1] if first else NOW, self.now
+        )
+        chance = np.random.default_rng(self.come)
         return outlook(outset, self.world.workers, ORDER, RULE, arrivals, self.now, chance), rows
