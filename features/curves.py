@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -81,9 +81,10 @@ class Curves:
 
     def followed_by(self, others: Self) -> Self:
         """These curves, then the others; in the market of these."""
-        return replace(
-            self, **{name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _COLUMNS}
-        )
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _COLUMNS
+        }
+        return replace(self, **joined)
 
     def __len__(self) -> int:
         return len(self.value)

@@ -16,8 +16,8 @@ from serving.scheduling.course import Course
 from serving.scheduling.lineup import Lineup, alone
 from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.preemption import Preemption
-from serving.scheduling.seating import Reliance
 from serving.scheduling.rules import NO_RULES, Rules, Terms
+from serving.scheduling.seating import Reliance
 from tests.queues import NOW
 
 ORDER = policies.index(12.0)
@@ -35,9 +35,7 @@ class World:
     workers: int
 
 
-def world_of(
-    seed: int, size: int, load: float, workers: int, rules: Rules = NO_RULES, accounts: int = 1
-) -> World:
+def world_of(seed: int, size: int, load: float, workers: int, rules: Rules = NO_RULES, accounts: int = 1) -> World:
     """`size` campaigns that come at any time, of every shape, whose work is lognormal about its prediction."""
     chance = np.random.default_rng(seed)
     median = chance.lognormal(0.0, 0.8, size)

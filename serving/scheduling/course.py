@@ -1,6 +1,6 @@
 """How things go from here under all that binds: the play of live campaigns, task by task.
 
-What `floor` is to a backtest, with limits, conflicts, caps, the reserve, shares and what follows what; and a ranking may
+What `play` is to a backtest, with limits, conflicts, caps, the reserve, shares and what follows what; and a ranking may
 be relied on for a while, so that it takes in the order of n log n, whatever waits and in however many chunks.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from serving.scheduling.floor import Played
 from serving.scheduling.lineup import Via
+from serving.scheduling.play import Played
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.seating import Seating
 from serving.scheduling.works import Stop

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +114,7 @@ class Lineup:
 
     def followed_by(self, others: Self) -> Self:
         """These rows, then others of which none waits for another; accounts of those only go by their terms."""
-        joined = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _PLAIN}
+        joined: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _PLAIN}
         return replace(
             self, columns=self.columns.followed_by(others.columns), terms=[*self.terms, *others.terms], **joined
         )

@@ -131,7 +131,10 @@ class Seating(Works):
                 self.expire(row)
         self.note_checkpoints()
         wanted = (np.array(self.waiting) > 0) | (self.lineup.running > 0)
-        wanted |= (np.array(self._unready) > 0) & (self._ready_h <= self.ranked_until)
+        unready = np.array(self._unready) > 0
+        if not good_for:  # whoever follows another is ranked when that is done
+            unready[[row for row, before in self._before.items() if before]] = False
+        wanted |= unready & (self._ready_h <= self.ranked_until)
         self.lineup = replace(self.lineup, open=wanted.astype(np.int64))
         self._guaranteed = self._guarantees()
         self.paper = Paper(

@@ -10,8 +10,10 @@ from math import ceil, inf
 import numpy as np
 
 from features.curves import Floats
-from serving.scheduling.floor import HAIR
 from serving.scheduling.lineup import Lineup
+
+_HAIR = 1e-9
+"""Rounding of sums of chunks, in chunks or hours."""
 
 
 class Stop(IntEnum):
@@ -89,7 +91,7 @@ class Works:
             self.note(row)
             into_chunk_h = self.now - self.phase[row]
             if row not in self.rated:
-                into_chunk_h -= int(into_chunk_h / self.chunk[row] + HAIR) * self.chunk[row]
+                into_chunk_h -= int(into_chunk_h / self.chunk[row] + _HAIR) * self.chunk[row]
             left = self.left[row] + max(into_chunk_h, 0.0) * self.held[row]
             self.remaining[row] = left * self.predicted_over_actual[row]
 
@@ -127,15 +129,15 @@ class Works:
         self.cut[row] = cut
         self._version[row] += 1
         stops, kind = self.now + self.left[row] / self.held[row], Stop.END
-        if row in self.rated and self.phase[row] + self.chunk[row] < stops - HAIR:
+        if row in self.rated and self.phase[row] + self.chunk[row] < stops - _HAIR:
             stops, kind = max(self.phase[row] + self.chunk[row], self.now), Stop.CHUNK
-        if cut < stops - HAIR:
+        if cut < stops - _HAIR:
             stops, kind = cut, why
         heappush(self._stops, (stops, row, self._version[row], kind))
 
     def cut_short(self, row: int, least_h: float, why: Stop) -> None:
         """Stop it at its first checkpoint from a moment on, if that comes before all else it would stop for."""
-        chunks = max(1, ceil((max(self.now, least_h) - self.phase[row]) / self.chunk[row] - HAIR))
+        chunks = max(1, ceil((max(self.now, least_h) - self.phase[row]) / self.chunk[row] - _HAIR))
         at_h = self.phase[row] + chunks * self.chunk[row]
         if at_h < self.cut[row] or why is Stop.CLAIMED:
             self.note(row)

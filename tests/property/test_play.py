@@ -110,24 +110,3 @@ def test_first_come_first_served_starts_in_the_order_of_release(columns: Columns
     run = play(plain, truth(columns, seed), workers, order_named("fifo", 1.0), NOW, expire=False)
     in_turn = np.lexsort((run.started_h, plain.ready_h))
     assert (np.diff(run.started_h[in_turn]) >= 0).all()
-
-
-@given(queues(slots=3), workers_, truths)
-def test_relying_on_a_ranking_changes_nothing_while_no_key_does(columns: Columns, workers: int, seed: int) -> None:
-    points = np.random.default_rng(seed).permutation(len(columns)).astype(float)  # never alike
-    columns, order, actual = replace(columns, points=points), order_named("matrix", 6.0), truth(columns, seed)
-    exact, relied = (play(columns, actual, workers, order, NOW, ranking_good_for_h=hours) for hours in (0.0, 7.0))
-    np.testing.assert_array_equal(relied.started_h, exact.started_h)
-    np.testing.assert_array_equal(relied.finished_h, exact.finished_h)
-
-
-@given(queues(slots=3), orders, workers_, truths, rules)
-def test_relying_on_rankings_loses_nothing_and_does_nothing_twice(
-    columns: Columns, order: Order, workers: int, seed: int, rule: Preemption | None
-) -> None:
-    actual = truth(columns, seed)
-    run = play(columns, actual, workers, order, NOW, preemption=rule, expire=False, ranking_good_for_h=2.0)
-    np.testing.assert_allclose(run.busy_h, actual, rtol=1e-9)
-    assert (run.started_h >= np.maximum(columns.ready_h, NOW)).all()
-    assert (run.finished_h >= run.started_h + actual / np.minimum(columns.slots, workers) - 1e-6).all()
-    assert (run.preemptions <= (rule.budget if rule else 0)).all()

@@ -11,19 +11,22 @@ from scipy.special import ndtri
 
 from serving.scheduling import policies, spans
 from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.books import Books
 from serving.scheduling.columns import Columns
+from serving.scheduling.lineup import alone
 from serving.scheduling.outlook import Outlook, Outset, outlook
+from serving.scheduling.rules import NO_RULES
 from tests.unit.test_play import START, queue
 
-NOBODY = Arrivals.seen(Columns.of([], [], []), np.zeros(0), START, START)
+NOBODY = Arrivals.seen(alone(Columns.of([], [], [])), np.zeros(0), START, START)
 SURE = 1e-6
 
 
 def outset(columns: Columns, spread: float = SURE, **state: Any) -> Outset:
     n = len(columns)
-    given = {"running": np.zeros(n, dtype=np.int64), "since_h": np.full(n, START), "spent_h": np.zeros(n)}
-    facts = {**given, **{name: np.asarray(value) for name, value in state.items()}}
-    return Outset(columns, np.full(n, spread), preempted=np.zeros(n, dtype=np.int64), **facts)
+    lineup = replace(alone(columns), **state)
+    none = np.zeros(n, dtype=np.int64)
+    return Outset(lineup, Books(NO_RULES, START), np.full(n, spread), np.full(n, START), np.zeros(n), none)
 
 
 def told(begin: Outset, workers: int = 1, coming: Arrivals = NOBODY, seed: int = 1) -> Outlook:
@@ -55,7 +58,7 @@ def test_the_same_chance_gives_the_same_outlook() -> None:
 def seen_coming() -> Arrivals:
     """A campaign of an hour every two hours, over two days."""
     columns = queue([-2.0 * n - 1 for n in range(24)], [1.0] * 24)
-    return Arrivals.seen(columns, np.full(24, SURE), START - 48, START)
+    return Arrivals.seen(alone(columns), np.full(24, SURE), START - 48, START)
 
 
 def test_who_is_to_come_delays_those_it_will_outrank() -> None:
@@ -142,13 +145,13 @@ def test_arrivals_come_at_the_rate_seen_and_look_like_those_seen() -> None:
     counts, chance = [], np.random.default_rng(5)
     for _ in range(400):
         drawn, spread = coming.drawn(chance, START, START + 20)
-        counts.append(len(drawn))
-        assert ((drawn.submitted_h >= START) & (drawn.submitted_h <= START + 20)).all()
-        assert (drawn.work_h == 1).all()
-        assert len(spread) == len(drawn)
+        counts.append(len(drawn.columns))
+        assert ((drawn.columns.submitted_h >= START) & (drawn.columns.submitted_h <= START + 20)).all()
+        assert (drawn.columns.work_h == 1).all()
+        assert len(spread) == len(drawn.columns)
     assert np.mean(counts) == pytest.approx(10, rel=0.1)
 
 
 def test_nobody_is_expected_where_nobody_came() -> None:
-    assert len(NOBODY.drawn(np.random.default_rng(0), START, START + 99)[0]) == 0
+    assert len(NOBODY.drawn(np.random.default_rng(0), START, START + 99)[1]) == 0
     assert NOBODY.per_h == 0
