@@ -37,7 +37,6 @@ rules_ = st.sampled_from([NO_RULES, Rules(Reserve(0.2, 6.0), Shares(0.5)), BOUND
 def bound_by(columns: Any, seed: int, rules: Rules) -> Lineup:
     """The campaigns under some keys and behind one another."""
     chance, n = np.random.default_rng(seed), len(columns)
-    capped = 0.3 if rules.cap else 0.0
     terms = [
         Terms(
             account=f"account {chance.integers(3)}",
