@@ -28,7 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from features.records import NonNegative, Positive, Share
+from features.records import NonNegative, Positive, Share, ValueLabel
 from serving.api.admission import Bounds
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
@@ -126,6 +126,10 @@ class Settings(BaseSettings):
     )
     snapshot_max_age_h: Positive | None = Field(
         None, description="age at which the model's feature snapshot no longer answers; default: no limit"
+    )
+    label: ValueLabel = Field(
+        ValueLabel.GROSS,
+        description="value that train, tune and backtest go by: gross, or incremental (above what targets earn anyway)",
     )
     matrix_file: Path | None = Field(None, description="TOML file with the matrix's weights; default: those built in")
 

@@ -12,6 +12,7 @@ from random import Random
 from features.matrix import Matrix, MatrixInvalid
 from serving.api.admission import Admission
 from serving.api.desk import Desk
+from serving.api.supposing import Supposing
 from serving.client import PriorityClient
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import PrecedenceError, SettingInvalid
@@ -144,10 +145,11 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         changed=wake.set,
     )
     async with PriorityClient(settings.priority_url) as client:
+        predictor = RemotePredictor(client, matrix(settings))
         tick = Tick(
             store,
             executor,
-            RemotePredictor(client, matrix(settings)),
+            predictor,
             time,
             owner=f"{settings.host}:{settings.scheduler_port}",
             wake=wake,
@@ -164,7 +166,8 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         )
         loop = asyncio.create_task(tick.run())
         try:
-            yield Desk(store, tick, known, time, Admission(settings.bounds(), store.backlog, settings.clock_scale))
+            admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
+            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time))
         finally:
             await tick.stop(_GRACE_S)
             await loop

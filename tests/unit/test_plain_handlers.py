@@ -15,6 +15,7 @@ import pytest
 
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
+from serving.handlers.processes import Processes
 from serving.handlers.python import Handlers
 from tests.contract.executor_bench import LEASE_S, Bench
 from tests.floor import let_run, story, until
@@ -171,6 +172,18 @@ async def test_a_process_serves_one_task_after_the_other(tmp_path):
         bench.start(6)
         await until(lambda: bench.progress().done == 6)
         assert len({line.split()[1] for line in lines(notes) if line.startswith("left")}) <= 2
+
+
+@story
+async def test_a_process_without_work_is_ended_after_a_while_and_another_started_when_there_is_some():
+    processes = Processes(idle_s=0.0)
+    first = await processes.taken()
+    processes.given_back(first)
+    await until(lambda: first.process.returncode is not None)
+    second = await processes.taken()
+    assert second is not first
+    await processes.close()
+    assert second.process.returncode is not None
 
 
 @story
