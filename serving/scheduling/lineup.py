@@ -112,6 +112,12 @@ class Lineup:
         begun[rows] = True
         return replace(self, open=left, running=running, via=given, begun=begun)
 
+    def take(self, rows: Indices) -> Self:
+        """Some rows, none of which waits for another."""
+        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _PLAIN}
+        terms = [self.terms[row] for row in rows.tolist()]
+        return replace(self, columns=self.columns.take(rows), terms=terms, follows=(), **taken)
+
     def followed_by(self, others: Self) -> Self:
         """These rows, then others of which none waits for another; accounts of those only go by their terms."""
         joined: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _PLAIN}

@@ -29,6 +29,8 @@ _MOST_ROWS = 4_000
 """Campaigns that all plays of one outlook have between them, when there can be more plays than the fewest."""
 _MOST_COMING = 2_000
 """Campaigns that may come in one play: it looks no further ahead than until so many are expected."""
+_MOST_USUAL = 50.0
+"""Work counts as known up to so many times the median of all."""
 _FARTHEST = 8.0
 """How far ahead is looked, in the hours that all known work would take."""
 _RANKINGS = 8
@@ -100,7 +102,9 @@ def outlook(
     chance : decides all that is drawn.
     """
     columns, n = outset.lineup.columns, len(outset.lineup.columns)
-    known_h = float(columns.needed_h.sum()) / workers
+    # One endless campaign must not make everything else look near.
+    usual_h = _MOST_USUAL * float(np.median(columns.needed_h)) if n else 0.0
+    known_h = float(np.minimum(columns.needed_h, usual_h).sum()) / workers
     until_h = moment_h + _ahead_h(columns, known_h, arrivals, moment_h)
     samples = _samples(n + arrivals.per_h * (until_h - moment_h))
     left = spans.left_h(
