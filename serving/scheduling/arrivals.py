@@ -12,6 +12,8 @@ from serving.scheduling.columns import Columns
 from serving.scheduling.lineup import Lineup
 from serving.scheduling.rules import Terms
 
+_LEAST_SEEN_H = 24.0
+
 
 @dataclass(frozen=True)
 class Arrivals:
@@ -26,7 +28,8 @@ class Arrivals:
     terms : what binds each; nothing that is new comes with the very key of another, so without exclusive ones.
     chunk_units : units until a checkpoint.
     spread : logarithmic standard deviation of the work each takes; see `spans.spread`.
-    seen_for_h : hours for which it was watched; nothing is expected to come while that is 0.
+    seen_for_h : hours for which it was watched; taken as a day if less, as what comes within a minute of the start, all
+        at once perhaps, says little of the hours to come.
     """
 
     columns: Columns
@@ -46,20 +49,20 @@ class Arrivals:
             tuple(replace(lineup.terms[row], exclusive=()) for row in among.tolist()),
             lineup.chunk_units[among],
             spread[among],
-            max(until_h - since_h, 0.0),
+            until_h - since_h,
         )
 
     @property
     def per_h(self) -> float:
         """Campaigns an hour."""
-        return len(self.columns) / self.seen_for_h if self.seen_for_h > 0 else 0.0
+        return len(self.columns) / max(self.seen_for_h, _LEAST_SEEN_H)
 
     def drawn(self, chance: np.random.Generator, from_h: float, until_h: float) -> tuple[Lineup, Floats]:
         """Campaigns submitted between two moments, in that order, and the spread of their work."""
         seen = len(self.columns)
-        count = 0
-        if seen and self.seen_for_h > 0 and until_h > from_h:
-            count = int(chance.poisson(chance.gamma(seen) / self.seen_for_h * (until_h - from_h)))
+        # With a chance of its own, as the rate itself is only known from those seen.
+        rate = chance.gamma(seen) / max(self.seen_for_h, _LEAST_SEEN_H) if seen else 0.0
+        count = int(chance.poisson(rate * max(until_h - from_h, 0.0)))
         which = chance.integers(0, max(seen, 1), count)
         columns = self.columns.take(which).later(np.sort(chance.uniform(from_h, until_h, count)))
         lineup = Lineup(

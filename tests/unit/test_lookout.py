@@ -106,14 +106,24 @@ async def test_a_look_that_fails_leaves_the_last_outlook_and_the_next_is_taken()
 @story
 async def test_what_came_before_is_expected_to_come_again():
     floor = Floor(looks_ahead=True)
-    for hour in range(8):
-        floor.submit(f"quick{hour}", planned_revenue=900.0, ends_at=after(hours=hour + 24))
-        await floor.pass_hours(1)
+    for hour in range(30):
+        floor.submit(f"quick{hour}", hours=0.6, planned_revenue=900.0, ends_at=after(hours=hour + 24))
+        await floor.pass_hours(1, every_h=0.5)
         await floor.tick.foreseen(f"quick{hour}")
     floor.submit("poor", hours=0.5, planned_revenue=1.0, ends_at=after(hours=900))
     floor.submit("rich", hours=8, planned_revenue=9e6, ends_at=after(hours=100))
     await floor.step()
     etas = (await floor.tick.foreseen("rich")).etas
-    # Eight hours of the rich one, and an hour's better work for each hour until then: no end of it to be seen.
-    assert etas["poor"].start_p90 is None or etas["poor"].start_p90 > after(hours=8 + 12)
-    assert etas["rich"].in_time is None
+    # Eight hours of the rich one, and in each better work of .6 hours that brings more in turn: 8 / (1 - .6).
+    assert etas["poor"].start_p90 is None or etas["poor"].start_p90 > after(hours=30 + 20)
+    assert etas["poor"].start_p50 > after(hours=30 + 12)
+
+
+@story
+async def test_what_was_there_in_the_first_minute_is_not_expected_every_minute():
+    floor = Floor(slots=4, looks_ahead=True)
+    for n in range(40):
+        floor.submit(f"c{n}", hours=0.1)
+    await floor.step()
+    etas = (await floor.tick.foreseen("c39")).etas
+    assert max(eta.p90 for eta in etas.values()) < after(hours=3)
