@@ -75,12 +75,17 @@ def world_of(seed: int, size: int, load: float, workers: int, rules: Rules = NO_
 class Asked(Course):
     """The played scheduler, ranking at every decision, asked for an outlook whenever campaigns were submitted.
 
+    Parameters
+    ----------
+    warm, last : asked about the campaigns from one to the other: before, little was seen of what comes, and after, too
+        little is left to come.
+
     Attributes
     ----------
     told : what was told of each campaign at its submission, and its row there.
     """
 
-    def __init__(self, world: World, warm: int, most_seen: int = 500) -> None:
+    def __init__(self, world: World, warm: int, last: int, most_seen: int = 500) -> None:
         n = len(world.lineup.columns)
         super().__init__(
             world.lineup,
@@ -94,7 +99,7 @@ class Asked(Course):
             preempted=[0] * n,
             reliance=Reliance(),
         )
-        self.world, self.warm, self.most_seen = world, warm, most_seen
+        self.world, self.warm, self.last, self.most_seen = world, warm, last, most_seen
         self.submitted = world.lineup.columns.submitted_h.tolist()
         self.come = 0
         self.told: dict[int, tuple[Outlook, int]] = {}
@@ -105,7 +110,7 @@ class Asked(Course):
         first = self.come
         while self.come < len(self.submitted) and self.submitted[self.come] <= self.now:
             self.come += 1
-        if self.come > max(first, self.warm):
+        if self.warm < self.come <= self.last and self.come > first:
             found, rows = self.outlook()
             self.told |= {row: (found, rows.index(row)) for row in range(first, self.come)}
         return min(self.submitted[self.come] if self.come < len(self.submitted) else inf, super().next_h())
