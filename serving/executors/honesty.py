@@ -50,3 +50,12 @@ def told(error: BaseException) -> str:
         said = type(error).__name__
     text = said.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def traceable(error: BaseException) -> BaseException | None:
+    """The error if its words can be written to any log; None for one that holds half a surrogate, or none at all."""
+    try:
+        str(error).encode("utf-8")
+    except Exception:  # noqa: BLE001 - it is somebody else's code that puts its own errors into words
+        return None
+    return error
