@@ -20,8 +20,11 @@ from serving.scheduling.lineup import Lineup, Via, inherited
 from serving.scheduling.policies import Order
 from serving.scheduling.rank import in_line
 from serving.scheduling.reasons import Reason
+from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
+_NOBODY = -1
+"""Holds the keys of campaigns that have ended, until their last task stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,9 @@ class Allotment:
         self._addressed: dict[str, int] = defaultdict(int)
         for row in lineup.busy.tolist():
             self._take(row, int(lineup.running[row]), Via(int(lineup.via[row])))
+        for terms, tasks, chunk_units in lineup.stopping:
+            self._use(terms, tasks, chunk_units)
+            self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
 
     def copy(self) -> Allotment:
         """An allotment that may go its own way from here."""
@@ -221,20 +227,23 @@ class Allotment:
         self._held[terms.account] += slots
         if via is Via.RESERVE:
             self._by_reserve += slots
-        for key in terms.limits:
-            self._tasks[key] += tasks
-            self._units[key] += tasks * float(lineup.chunk_units[row])
+        self._use(terms, tasks, float(lineup.chunk_units[row]))
         if not lineup.begun[row]:
             for key in terms.exclusive:
                 self._holders[key] = row
             for target in terms.targets:
                 self._addressed[target] += 1
 
+    def _use(self, terms: Terms, tasks: int, chunk_units: float) -> None:
+        for key in terms.limits:
+            self._tasks[key] += tasks
+            self._units[key] += tasks * chunk_units
+
     def _conflict(self, row: int) -> Hindrance | None:
         for key in self._lineup.terms[row].exclusive:
             holder = self._holders.get(key, row)
             if holder != row:
-                return Hindrance(Reason.CONFLICTS_WITH, key, holder)
+                return Hindrance(Reason.CONFLICTS_WITH, key, None if holder == _NOBODY else holder)
         return None
 
     def _capped(self, row: int) -> Hindrance | None:

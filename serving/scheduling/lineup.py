@@ -47,6 +47,7 @@ class Lineup:
     chunk_units : units a task is expected to do until its next checkpoint.
     follows : pairs of rows, a campaign and one it waits for to be done.
     worked_h : when each last gave back a slot, hours since the epoch; None where nobody did.
+    stopping : of campaigns that have no row any more, but run on to a checkpoint: terms, tasks, units of a chunk.
     """
 
     columns: Columns
@@ -62,6 +63,7 @@ class Lineup:
     chunk_units: Floats
     follows: Sequence[tuple[int, int]] = ()
     worked_h: Floats | None = None
+    stopping: Sequence[tuple[Terms, int, float]] = ()
 
     @cached_property
     def busy(self) -> Indices:
