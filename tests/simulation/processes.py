@@ -1,4 +1,4 @@
-"""The processes of a simulated world, workers with slots and schedulers that lead them: they die, freeze and restart."""
+"""The processes of a simulated world, workers and the schedulers that lead them: they die, freeze and restart."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.playing import quiet
 from tests.simulation.mutants import MUTANTS, Mutant, planted
+from tests.simulation.playing import quiet
 from tests.simulation.simulation import simulate
 
 pytestmark = pytest.mark.integration
