@@ -77,7 +77,9 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
             stopped += [Yield(r) for r in runners if not r.yielding]
         else:
             left += [(row, r) for r in large if not r.yielding]
-            going[row] = board.standings[row].progress.leased - sum(not r.yielding for r in runners)
+            # Those that reported just now run no more, though the store does not know it yet.
+            yielding = sum(r.yielding for r in runners)
+            going[row] = max(board.standings[row].progress.leased - len(runners), 0) + yielding
     grants = board.allotment.fill(board.slots - taken)
     leaving = len(stopped) + sum(r.yielding for r in running)
     if not left or not any(map(board.allotment.left.__getitem__, board.allotment.ranked)):
