@@ -6,11 +6,11 @@ from collections import defaultdict
 from datetime import datetime
 
 from features.records import Campaign
-from serving.scheduling.ports import Store
 from serving.scheduling.rules import Limit, Rules
 from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Lease
 from tests.simulation.ledger import Known, Ledger
+from tests.simulation.mirror import Mirror
 
 _HAIR = 1e-5
 _NEARLY = 1 - 1e-6
@@ -25,8 +25,8 @@ class Bindings:
     calm : nothing goes wrong, so that a scheduler never has to take buckets for emptier than they are.
     """
 
-    def __init__(self, ledger: Ledger, store: Store, rules: Rules, skew_s: float, *, calm: bool) -> None:
-        self._ledger, self._store, self._rules, self._skew_s, self._calm = ledger, store, rules, skew_s, calm
+    def __init__(self, ledger: Ledger, mirror: Mirror, rules: Rules, skew_s: float, *, calm: bool) -> None:
+        self._ledger, self._mirror, self._rules, self._skew_s, self._calm = ledger, mirror, rules, skew_s, calm
         self._holder: dict[str, str] = {}
         self._spent: dict[str, tuple[float, float]] = {}  # by key: units done and not made good since, as of when
         self._begun: dict[str, list[float]] = defaultdict(list)
@@ -54,13 +54,13 @@ class Bindings:
             if key in self._rules.rated:
                 self._spent[key] = (self.spent(key) + units, self._ledger.now_s())
 
-    def holds_back(self, campaign: Campaign, at: datetime, instead_of: Campaign | None = None) -> bool:
+    def holds_back(self, campaign: Campaign, instead_of: Campaign | None = None) -> bool:
         """Whether something keeps a campaign from a slot, even if another had not been given one just now."""
         known = self._ledger.campaigns[campaign.campaign_id]
         other = None if instead_of is None else self._ledger.campaigns[instead_of.campaign_id]
         began_now = other is not None and other.begun_s == self._ledger.now_s()
         for key in campaign.exclusive:
-            holder = self.holder(key, at)
+            holder = self.holder(key)
             own = holder in (None, campaign.campaign_id)
             if not own and not (began_now and other is not None and holder == other.campaign.campaign_id):
                 return True
@@ -80,19 +80,19 @@ class Bindings:
             if not self._calm:
                 return True
             # What chunks will take is not known beforehand; the scheduler goes by what they took on average.
-            under_way = sum(k.held * self._expected(k, at) for k in bound)
+            under_way = sum(k.held * self._expected(k) for k in bound)
             if gone and other is not None:
-                under_way -= self._expected(other, at)
-            if self.spent(key) + under_way + min(self._expected(known, at), limit.most) > limit.most * _NEARLY:
+                under_way -= self._expected(other)
+            if self.spent(key) + under_way + min(self._expected(known), limit.most) > limit.most * _NEARLY:
                 return True
         return False
 
-    def holder(self, key: str, at: datetime) -> str | None:
+    def holder(self, key: str) -> str | None:
         """The campaign that holds an exclusive key."""
         holder = self._holder.get(key)
         if holder is None:
             return None
-        state, held = self._store.standing(holder, at).state, self._ledger.campaigns[holder].held
+        state, held = self._state(holder), self._ledger.campaigns[holder].held
         let_go = (state not in LIVE or state is State.PAUSED) and not held
         return None if let_go else holder
 
@@ -120,10 +120,10 @@ class Bindings:
             self._ledger.breach("expiry", f"{own} was given a slot at {at}, when it was worth nothing any more")
         if begins:
             known.begun_s = self._ledger.now_s()
-            self._check_predecessors(campaign, at)
+            self._check_predecessors(campaign)
             self._check_cap(campaign)
         for key in campaign.exclusive:
-            holder = self.holder(key, at)
+            holder = self.holder(key)
             if holder not in (None, own):
                 self._ledger.breach("conflict", f"{own} runs beside {holder}, which holds {key}")
             self._holder[key] = own
@@ -133,14 +133,18 @@ class Bindings:
         """Campaigns with tasks running that count against a limit."""
         return [k for k in self._ledger.campaigns.values() if k.held and key in self.limits_of(k.campaign)]
 
-    def _expected(self, known: Known, at: datetime) -> float:
-        return self._store.standing(known.campaign.campaign_id, at).progress.units_a_chunk
+    def _state(self, campaign_id: str) -> State | None:
+        standing = self._mirror.standing(campaign_id)
+        return None if standing is None else standing.state
 
-    def _check_predecessors(self, campaign: Campaign, at: datetime) -> None:
+    def _expected(self, known: Known) -> float:
+        standing = self._mirror.standing(known.campaign.campaign_id)
+        return 0.0 if standing is None else standing.progress.units_a_chunk
+
+    def _check_predecessors(self, campaign: Campaign) -> None:
         for name in campaign.after:
-            state = self._store.standing(name, at).state if name in self._ledger.campaigns else None
-            if state is not State.DONE:
-                self._ledger.breach("dependency", f"{campaign.campaign_id} began while {name} was {state}")
+            if self._state(name) is not State.DONE:
+                self._ledger.breach("dependency", f"{campaign.campaign_id} began while {name} was {self._state(name)}")
 
     def _check_cap(self, campaign: Campaign) -> None:
         cap = self._rules.cap

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -39,6 +41,8 @@ class Link:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._store, name)
+        if name == "at_once":
+            return partial(self._at_once, method)
         call = self._reporting(method) if name == "report" else self._calling(method, name)
         setattr(self, name, call)
         return call
@@ -61,6 +65,19 @@ class Link:
             return answer
 
         return call
+
+    @contextmanager
+    def _at_once(self, method: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+        """Calls that become durable together; it may fail that they do, or that this is heard of."""
+        drawn = self._chance.random()
+        with method():
+            yield
+            if drawn < self._plague.lost:
+                self._faults["store error before"] += 1
+                raise Unreachable("at_once")
+        if drawn > 1 - self._plague.unanswered:
+            self._faults["store error after"] += 1
+            raise Unreachable("at_once")
 
     def _reporting(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Reports, which the way to the store may also double."""

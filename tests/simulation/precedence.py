@@ -70,7 +70,7 @@ class Precedence:
             for other in envious:
                 if other is holder or not self._envies(other, holder) or self._entitled(holder, before, at):
                     continue
-                if not self._bindings.holds_back(other.standing.campaign, at, instead_of=holder.standing.campaign):
+                if not self._bindings.holds_back(other.standing.campaign, instead_of=holder.standing.campaign):
                     self._ledger.breach(
                         "order",
                         f"{holder.name} (pressing {holder.pressure:.4g}) was given a slot that {other.name}"

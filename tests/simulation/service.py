@@ -10,11 +10,10 @@ from collections import defaultdict
 from datetime import timedelta
 from math import ceil
 
-from serving.scheduling.ports import Store
-from serving.scheduling.states import LIVE
 from serving.scheduling.work import Standing
 from tests.simulation.bindings import Bindings
 from tests.simulation.ledger import Ledger
+from tests.simulation.mirror import Mirror
 from tests.simulation.precedence import startable, waits_since
 from tests.simulation.virtual import VirtualClock
 from tests.simulation.worlds import World
@@ -29,10 +28,10 @@ class Service:
     late_s : the longest that a campaign waited past `max_wait`, over what the bound allows.
     """
 
-    def __init__(self, world: World, ledger: Ledger, store: Store, bindings: Bindings, clock: VirtualClock) -> None:
-        self._world, self._ledger, self._store = world, ledger, store
+    def __init__(self, world: World, ledger: Ledger, mirror: Mirror, bindings: Bindings, clock: VirtualClock) -> None:
+        self._world, self._ledger, self._mirror = world, ledger, mirror
         self._bindings, self._clock = bindings, clock
-        self._mark, self._live = 0, dict[str, Standing]()
+        self._live = mirror.live()
         self._lag: dict[str, float] = defaultdict(float)
         self._late: dict[str, float] = {}
         self._allowed: dict[str, float] = {}
@@ -44,13 +43,7 @@ class Service:
     def passes(self, seconds: float) -> None:
         """Let so many seconds pass as things stand."""
         at = self._clock.now()
-        seen = self._store.changed(self._mark, at)
-        self._mark = max(self._mark, seen.mark)
-        for standing in seen.standings:
-            if standing.state in LIVE:
-                self._live[standing.campaign_id] = standing
-            else:
-                self._live.pop(standing.campaign_id, None)
+        self._live = self._mirror.live()
         if any(standing.pinned for standing in self._live.values()):
             return
         waiting = [s for s in self._live.values() if startable(s, at) and not self._hindered(s)]
@@ -58,7 +51,7 @@ class Service:
         self._reserve(waiting, seconds)
 
     def _hindered(self, standing: Standing) -> bool:
-        return self._bindings.holds_back(standing.campaign, self._clock.now())
+        return self._bindings.holds_back(standing.campaign)
 
     def _share_out(self, waiting: list[Standing], seconds: float) -> None:
         shares, slots = self._world.rules.shares, self._world.slots
