@@ -70,7 +70,8 @@ class Books:
     def reopen(self, at_h: float) -> None:
         """Begin anew, as `opened`, where others may have kept the books meanwhile."""
         self.at_h, self.reserve = at_h, Credit()
-        self.spent = {key: self.rules.limits[key].most for key in self.rules.rated}
+        most = {key: self.rules.limits[key].most for key in self.rules.rated}
+        self.spent = {key: max(self.spent.get(key, 0.0), units) for key, units in most.items()}
         self.accounts.clear()
         self.begun.clear()
 

@@ -7,6 +7,7 @@ Nobody may hold a slot that a more pressing campaign could have had, unless a ri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,23 +53,25 @@ class Precedence:
     def before_claim(self, at: datetime) -> dict[str, Contender] | None:
         """The contenders just before a claim; None when this one is not looked at."""
         self._claims += 1
-        if self._claims % EVERY:
+        if self._claims % EVERY or self._horizon_unknown():
             return None
-        return contenders(self._store.live(at).standings, self._world, at)
+        found = contenders(self._store.live(at).standings, self._world, at)
+        inherit(found, at)
+        return found
 
     def claimed(self, before: dict[str, Contender] | None, leases: Sequence[Lease], at: datetime) -> None:
         """Check that nobody has reason to envy a campaign that was given a slot."""
         if before is None or not leases:
             return
         self._ledger.counts["claims compared with the policy"] += 1
-        given = [before[name] for name in dict.fromkeys(lease.task.campaign_id for lease in leases)]
-        taken = {name: sum(lease.task.campaign_id == name for lease in leases) for name in before}
+        taken = Counter(lease.task.campaign_id for lease in leases)
+        given = [before[name] for name in taken]
         envious = [
             contender for contender in before.values() if startable(contender.standing, at) > taken[contender.name]
         ]
         for holder in given:
             for other in envious:
-                if other is holder or not self._envies(other, holder) or self._entitled(holder, before, at):
+                if other is holder or not self._envies(other, holder) or self._entitled(holder, taken, before, at):
                     continue
                 if not self._bindings.holds_back(other.standing.campaign, instead_of=holder.standing.campaign):
                     self._ledger.breach(
@@ -77,12 +80,17 @@ class Precedence:
                         f" (pressing {other.pressure:.4g}) could have had",
                     )
 
+    def _horizon_unknown(self) -> bool:
+        """Whether a new leader may still wait for a first answer, and with it for the model's horizon."""
+        now = self._ledger.now_s()
+        return any(o.late_s and o.from_s <= now < o.to_s + o.late_s for o in self._world.plague.outages)
+
     def _envies(self, other: Contender, holder: Contender) -> bool:
         if other.pinned != holder.pinned:
             return other.pinned
         return other.pressure > holder.pressure * _CLEARLY + 1e-12
 
-    def _entitled(self, holder: Contender, before: dict[str, Contender], at: datetime) -> bool:
+    def _entitled(self, holder: Contender, taken: Counter[str], before: dict[str, Contender], at: datetime) -> bool:
         """Whether the reserve, or its account's guaranteed share, may have given it the slot."""
         rules, slots = self._world.rules, self._world.slots
         if rules.reserve.share and waits_since(holder.standing) + timedelta(hours=rules.reserve.max_wait_h) < at:
@@ -94,8 +102,10 @@ class Precedence:
             if c.standing.progress.leased or startable(c.standing, at)
         }
         share = rules.shares.guaranteed(contending).get(account, 0.0) if rules.shares.total else 0.0
-        held = sum(k.held for k in self._ledger.campaigns.values() if k.campaign.account == account)
-        return held <= ceil(share * slots)
+        known = [k for k in self._ledger.campaigns.values() if k.campaign.account == account]
+        # What others of the account were given at the same moment, rank may have given them afterwards.
+        others = sum(taken[k.campaign.campaign_id] for k in known) - taken[holder.name]
+        return sum(k.held for k in known) - others <= ceil(share * slots)
 
 
 def contenders(standings: Sequence[Standing], world: World, at: datetime) -> dict[str, Contender]:
@@ -109,7 +119,6 @@ def contenders(standings: Sequence[Standing], world: World, at: datetime) -> dic
     found = {s.campaign_id: Contender(s, key * s.boost, s.pinned) for s, key in zip(valued, keys.tolist(), strict=True)}
     for s in standings:
         found.setdefault(s.campaign_id, Contender(s, 0.0, s.pinned))
-    _inherit(found, at)
     return found
 
 
@@ -132,14 +141,8 @@ def waits_since(standing: Standing) -> datetime:
     return max(ready, standing.worked_at or ready)
 
 
-def _inherit(found: dict[str, Contender], at: datetime) -> None:
+def inherit(found: dict[str, Contender], at: datetime) -> None:
     """Let whoever is waited for press as hard as those who wait, along every chain."""
-    holders = {
-        key: c
-        for c in found.values()
-        if c.standing.begun_at is not None and (c.standing.state is not State.PAUSED or c.standing.progress.leased)
-        for key in c.standing.campaign.exclusive
-    }
     waits = [
         (c, found[name])
         for c in found.values()
@@ -147,6 +150,7 @@ def _inherit(found: dict[str, Contender], at: datetime) -> None:
         for name, _ in c.standing.blocked_by
         if name in found
     ]
+    holders = _holders(found)
     waits += [
         (c, holders[key])
         for c in found.values()
@@ -154,12 +158,26 @@ def _inherit(found: dict[str, Contender], at: datetime) -> None:
         for key in c.standing.campaign.exclusive
         if key in holders and holders[key] is not c
     ]
-    for _ in range(len(found)):
+    changed = True
+    while changed:
         changed = False
         for waiting, awaited in waits:
             if waiting.pressure > awaited.pressure or (waiting.pinned and not awaited.pinned):
                 awaited.pressure = max(awaited.pressure, waiting.pressure)
                 awaited.pinned |= waiting.pinned
                 changed = True
-        if not changed:
-            return
+
+
+def _holders(found: dict[str, Contender]) -> dict[str, Contender]:
+    """Who holds each exclusive key: of those that have begun, who runs, or ran last."""
+
+    def latest(contender: Contender) -> tuple[bool, float]:
+        standing = contender.standing
+        return standing.progress.leased > 0, standing.worked_at.timestamp() if standing.worked_at else 0.0
+
+    begun = [
+        c
+        for c in found.values()
+        if c.standing.begun_at is not None and (c.standing.state is not State.PAUSED or c.standing.progress.leased)
+    ]
+    return {key: c for c in sorted(begun, key=latest) for key in c.standing.campaign.exclusive}

@@ -103,6 +103,7 @@ class Simulation:
             self._loop.run_until_complete(self._play())
         except Stuck as stuck:
             self.ledger.breach("nothing lost", str(stuck))
+            self._loop.run_until_complete(self._dispose())
         return Outcome(
             seed=self._world.seed,
             load=self._world.load,
