@@ -83,7 +83,8 @@ class Allotment:
         self._held: dict[str, float] = defaultdict(float)  # slots, by account
         self._by_reserve = 0.0
         self._holders = dict(lineup.holders)
-        self._addressed: dict[str, int] = defaultdict(int)
+        self._addressed: dict[str, int] = defaultdict(int)  # by those that begin at this moment
+        self._beginning: set[int] = set()
         for row in lineup.busy.tolist():
             self._take(row, int(lineup.running[row]), Via(int(lineup.via[row])))
         for terms, tasks, chunk_units in lineup.stopping:
@@ -95,7 +96,7 @@ class Allotment:
         other = copy(self)
         other.left, other._holders = list(self.left), dict(self._holders)
         other._tasks, other._units, other._held = copy(self._tasks), copy(self._units), copy(self._held)
-        other._addressed = copy(self._addressed)
+        other._addressed, other._beginning = copy(self._addressed), set(self._beginning)
         return other
 
     def fill(self, free: float) -> list[Grant]:
@@ -228,7 +229,8 @@ class Allotment:
         if via is Via.RESERVE:
             self._by_reserve += slots
         self._use(terms, tasks, float(lineup.chunk_units[row]))
-        if not lineup.begun[row]:
+        if not (lineup.begun[row] or row in self._beginning):
+            self._beginning.add(row)
             for key in terms.exclusive:
                 self._holders[key] = row
             for target in terms.targets:
@@ -248,7 +250,7 @@ class Allotment:
 
     def _capped(self, row: int) -> Hindrance | None:
         terms, cap = self._lineup.terms[row], self._books.rules.cap
-        if cap is None or self._lineup.begun[row] or not terms.targets:
+        if cap is None or self._lineup.begun[row] or row in self._beginning or not terms.targets:
             return None
         full = self._books.capped(terms.targets, self._now)
         if full is not None:

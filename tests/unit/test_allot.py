@@ -116,6 +116,12 @@ def test_a_chunk_larger_than_the_bucket_starts_when_it_is_full() -> None:
     assert granted(allotment_of(lineup, rules, books=Books(rules, NOW, {"channel:sms": 1.0})), 1) == []
 
 
+def test_a_campaign_that_begins_under_a_cap_begins_with_as_many_tasks_as_there_are_slots() -> None:
+    rules = Rules(NO_RULES.reserve, NO_RULES.shares, cap=Cap(count=1, window_h=1.0))
+    lineup = lineup_of([row(9, open=3, targets=["vip"]), row(5, targets=["vip"]), row(1)])
+    assert granted(allotment_of(lineup, rules), 4) == [(0, 3), (2, 1)]
+
+
 def test_two_campaigns_never_hold_one_key() -> None:
     lineup = lineup_of([row(9, exclusive=["vip"]), row(5, exclusive=["vip", "eu"]), row(1, exclusive=["us"])])
     allotment = allotment_of(lineup)
