@@ -53,7 +53,9 @@ def _wrong(known: Known, standing: Standing, world: World, ledger: Ledger, store
         return None if any(end is not None and end <= latest for end in late) else "before its end"
     by_owner = campaign.campaign_id in ledger.given_up
     follows_lost = campaign.on_failure is OnFailure.CANCEL and any(
-        store.standing(name, at).state in _NEVER_DONE for name in campaign.after if name in ledger.campaigns
+        ledger.campaigns[name].redriven or store.standing(name, at).state in _NEVER_DONE
+        for name in campaign.after
+        if name in ledger.campaigns
     )
     return None if by_owner or follows_lost else "though nobody cancelled it"
 

@@ -50,6 +50,7 @@ class Known:
     begun_s: float | None = None
     held: int = 0
     preempted: int = 0
+    redriven: bool = False
 
     @property
     def first(self) -> Task:
@@ -210,6 +211,7 @@ class Ledger:
 
     def redriven(self, campaign_id: str, task_ids: Iterable[str]) -> None:
         """Note dead letters that were put back in the queue."""
+        self.campaigns[campaign_id].redriven = True
         for task_id in task_ids:
             kept = self.kept(campaign_id, task_id)
             if not kept.dead:
