@@ -141,7 +141,7 @@ def planted(mutant: Mutant) -> Iterator[None]:
     scope: dict[str, object] = {}
     changed = "from __future__ import annotations\n" + source.replace(mutant.old, mutant.new)
     exec(compile(changed, mutant.where, "exec"), dict(function.__globals__), scope)  # noqa: S102 - our own source
-    original, (mutated,) = function.__code__, scope.values()
+    original, mutated = function.__code__, scope[function.__name__]
     if not isinstance(mutated, FunctionType):
         raise TypeError(f"{mutant.where} is decorated")
     function.__code__ = mutated.__code__
