@@ -54,7 +54,7 @@ def overtaking(home: Path, slot: str, puts: int) -> Overtaken:
         for number in range(puts):
             given = campaign(
                 number,
-                campaign_id=f"top {slot} {number}",
+                campaign_id=f"top-{slot}-{number}",
                 channel="push",
                 work_units=1.0,
                 planned_revenue=1e9,
