@@ -55,6 +55,13 @@ class OnFailure(StrEnum):
     CANCEL = "cancel"
 
 
+class ValueLabel(StrEnum):
+    """What counts as a campaign's value: all that its targets earn, or what they earn beyond what they would anyway."""
+
+    GROSS = "gross"
+    INCREMENTAL = "incremental"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """One marketing campaign as its owner declares it, before launch.

@@ -132,6 +132,22 @@ def why(
         )
 
 
+@app.command("what-if", rich_help_panel=PANEL)
+def what_if(file: File, as_json: AsJson = False) -> None:
+    """Say where campaigns would stand, each by itself, and when they would be done, without submitting them."""
+    from serving.client import QueueClient
+    from serving.files import campaign_of, submissions_of
+    from serving.serve import Service, url_of
+    from serving.settings import Settings
+    from serving.telling import supposed_told
+    from serving.terminal import document, show
+
+    campaigns = [campaign_of(each) for each in submissions_of(file)]
+    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+        answers = [client.what_if(campaign) for campaign in campaigns]
+    show(document({"supposed": answers}) if as_json else "\n".join(supposed_told(answer) for answer in answers))
+
+
 @app.command("dead-letters", rich_help_panel=PANEL)
 def dead_letters(
     campaign_id: Annotated[str | None, typer.Option("--campaign", help="Only this campaign's.")] = None,
@@ -168,7 +184,7 @@ def redrive(
     show(
         document(told)
         if as_json
-        else f"{counted(redriven, 'task')} of {campaign_id} queued again, each at its last checkpoint"
+        else f"{counted(redriven, 'task')} of {campaign_id} queued again, from the last checkpoint"
     )
 
 
@@ -189,7 +205,7 @@ def predict(
     from serving.client import PriorityClient
     from serving.files import campaign_of, submissions_of
     from serving.settings import Settings
-    from serving.terminal import document, predictions_table, show
+    from serving.terminal import because, console, document, predictions_table, show
 
     campaigns = [campaign_of(each) for each in submissions_of(file)]
     moment = None if at is None else moment_of(at)
@@ -200,6 +216,8 @@ def predict(
 
     answers = asyncio.run(ask())
     show(document(answers) if as_json else predictions_table(answers))
+    if isinstance(answers, Explanations) and not as_json:
+        show(because(answers, console().width))
 
 
 def run() -> None:

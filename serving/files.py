@@ -42,14 +42,15 @@ def campaign_of(submission: Submission) -> Campaign:
 def _documents(path: Path) -> Iterator[tuple[str, Any]]:
     """Every document of the file, and where it stands."""
     text = _text(path)
+    if not text.strip():
+        raise BadInput("FILE", str(path), "must hold campaigns as JSON, and is empty")
     try:
         whole = parsed(text)
     except NotJson as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
         if len(lines) < 2 or not lines[0][1].rstrip().endswith("}"):
-            raise BadInput(
-                str(path), None, f"must be JSON, or one JSON object a line: {error.faults[0].allowed}"
-            ) from error
+            allowed = f"must be JSON, or one JSON object a line: {error.faults[0].allowed}"
+            raise BadInput("FILE", str(path), allowed) from error
         for number, line in lines:
             yield f"{path} line {number}", _parsed_line(f"{path} line {number}", line)
         return

@@ -113,6 +113,7 @@ class Card(ModelIdentity):
     contract : fingerprint of the feature definitions.
     training_window : first and last moment the training data cover.
     snapshot_at : moment of the facts behind every answer.
+    label : whether values are gross revenue or incremental, above what targets earn without the campaign.
     horizon_h, index_quantiles : the scale that turns values into indices and scores; see `serving.priority`.
     rhythm : in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     """
@@ -123,6 +124,7 @@ class Card(ModelIdentity):
     training_window: tuple[AwareDatetime, AwareDatetime] | None = None
     snapshot_at: AwareDatetime | None = None
     objective: str | None = None
+    label: str | None = None
     horizon_h: float | None = None
     index_quantiles: tuple[float, ...] = ()
     rhythm: tuple[float, ...] = ()

@@ -28,7 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from features.records import NonNegative, Positive, Share
+from features.records import NonNegative, Positive, Share, ValueLabel
 from serving.api.admission import Bounds
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
@@ -49,6 +49,11 @@ def _pairs(given: Any) -> Any:
     return {name.strip(): path.strip() for name, _, path in pairs}
 
 
+def _items(given: Any) -> Any:
+    """A list as an environment variable spells it: separated by commas."""
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
+
 class Settings(BaseSettings):
     """Every setting: name, default and meaning. `PRECEDENCE_HOME` sets `home`, and so on.
 
@@ -67,10 +72,20 @@ class Settings(BaseSettings):
     scheduler_port: Port = Field(3001, description="port of the queue API")
     priority_url: str = Field("", description="where the scheduler finds the prediction API; default: this host")
     priority_workers: PositiveInt = Field(1, description="processes answering the prediction API")
-    workers: PositiveInt = Field(4, description="slots: tasks run at once")
-    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
-        default_factory=dict, description="Python handlers: name=module:function, separated by commas (a table in TOML)"
+    workers: PositiveInt = Field(4, description="slots: tasks run at once, at most")
+    workers_least: PositiveInt | None = Field(
+        None, description="slots kept while there is little work; default: as many as workers"
     )
+    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
+        default_factory=dict,
+        description="name=module:function, name=process+module:function or name=URL, separated by commas (or a table)",
+    )
+    http_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)] = Field(
+        default_factory=tuple,
+        description="where tasks may have work posted to: origins, host names, and networks for addresses that are not"
+        " public, separated by commas; default: nowhere",
+    )
+    http_timeout_s: Positive = Field(30.0, description="wall-clock seconds that the answer to a chunk may take")
     lease_s: Positive = Field(60.0, description="wall-clock seconds a worker may hold a task without a sign of life")
     refresh_s: Positive = Field(900.0, description="wall-clock seconds after which a waiting campaign is scored anew")
     attempts: PositiveInt = Field(5, description="tries of one chunk before its task is given up as a dead letter")
@@ -111,6 +126,10 @@ class Settings(BaseSettings):
     )
     snapshot_max_age_h: Positive | None = Field(
         None, description="age at which the model's feature snapshot no longer answers; default: no limit"
+    )
+    label: ValueLabel = Field(
+        ValueLabel.GROSS,
+        description="value that train, tune and backtest go by: gross, or incremental (above what targets earn anyway)",
     )
     matrix_file: Path | None = Field(None, description="TOML file with the matrix's weights; default: those built in")
 
@@ -159,6 +178,12 @@ class Settings(BaseSettings):
             raise ValueError(f"account_shares add up to {total:g}, more than fair_share, which is {self.fair_share:g}")
         return self
 
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if self.workers_least is not None and self.workers_least > self.workers:
+            raise ValueError(f"workers_least must be at most workers, which is {self.workers}")
+        return self
+
     def rules(self) -> Rules:
         """What binds campaigns beside their worth."""
         return Rules(
@@ -200,6 +225,8 @@ class Settings(BaseSettings):
             f"{PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
             for name, value in given.items()
         }
+        if self.http_allow:
+            variables[f"{PREFIX}HTTP_ALLOW"] = ",".join(self.http_allow)
         if handlers:
             variables[f"{PREFIX}HANDLERS"] = ",".join(f"{name}={path}" for name, path in handlers.items())
         return variables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from serving.api.answers import Feasibility, Place, WhyNot, Work
+from serving.api.answers import Feasibility, Place, Supposed, WhyNot, Work
 from serving.scheduling.reasons import Reason
 from serving.scheduling.states import State
 
@@ -65,6 +65,12 @@ def why_told(place: Place) -> str:
         "valued by": None if place.fallback is None else f"the hand matrix, not the champion: {place.fallback}",
     }
     return "\n".join([*lines, *(f"  {name:<10}{fact}" for name, fact in facts.items() if fact is not None)])
+
+
+def supposed_told(supposed: Supposed) -> str:
+    """Where campaigns would stand, and whom that would put back."""
+    places = [why_told(moved.after).replace(" is ", " would be ", 1) for moved in supposed.campaigns]
+    return "\n".join([*places, f"  puts back {counted(supposed.put_back, 'other campaign')}"])
 
 
 def feasible(feasibility: Feasibility) -> str:

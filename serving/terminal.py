@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
+from textwrap import wrap
 from typing import Any
 
 from pydantic_core import to_json
@@ -92,19 +94,25 @@ def dead_letters_table(letters: DeadLetters) -> Table:
 
 
 def predictions_table(answers: Predictions | Explanations) -> Table:
-    """Predictions in the order asked, with the largest reasons where there are any."""
+    """Predictions in the order asked, within eighty columns."""
     model = answers.model
     title = f"{model.name} {model.version or ''} ({model.source})"
     # The same reason for many campaigns is told once.
     fallbacks = dict.fromkeys(a.fallback for a in answers.predictions if a.fallback is not None)
     marks = {reason: "*" * (n + 1) for n, reason in enumerate(fallbacks)}
     notes = "\n".join(f"{mark} {reason}" for reason, mark in marks.items())
-    table = Table(title=title, title_justify="left", caption=notes or None, caption_justify="left")
-    explained = isinstance(answers, Explanations)
-    right = ("score", "index $/h", "value $", "loss $/h", "p50", "p90")
-    _columns(table, "campaign", right=right, last=("because",) if explained else ())
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=notes or None,
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    _columns(table, "campaign", right=("score", "index $/h", "value $", "loss $/h", "p50", "p90"), last=())
     for answer in answers.predictions:
-        cells = [
+        table.add_row(
             f"{answer.campaign_id} {marks.get(answer.fallback or '', '')}".rstrip(),
             _number(answer.score, 0),
             _number(answer.index, 2),
@@ -112,12 +120,22 @@ def predictions_table(answers: Predictions | Explanations) -> Table:
             _number(answer.loss_per_hour, 2),
             _span(answer.processing_s.p50),
             _span(answer.processing_s.p90),
-        ]
-        if isinstance(answer, Explanation):
-            points = sum(reason.contribution for reason in answer.matrix)
-            cells.append("\n".join((*answer.plain[:_REASONS_SHOWN], f"the hand matrix gives {points:.0f} points")))
-        table.add_row(*cells)
+        )
     return table
+
+
+def because(answers: Explanations, width: int = _WIDE) -> str:
+    """Campaign by campaign the largest reasons, each from a line of its own on."""
+    lines = []
+    for answer in answers.predictions:
+        reasons = (wrap(reason, width, initial_indent="  ", subsequent_indent="    ") for reason in _reasons(answer))
+        lines += [answer.campaign_id, *chain.from_iterable(reasons)]
+    return "\n".join(lines)
+
+
+def _reasons(answer: Explanation) -> tuple[str, ...]:
+    points = sum(reason.contribution for reason in answer.matrix)
+    return (*answer.plain[:_REASONS_SHOWN], f"the hand matrix gives {points:.0f} points")
 
 
 def document(answer: Any) -> str:

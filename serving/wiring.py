@@ -12,11 +12,13 @@ from random import Random
 from features.matrix import Matrix, MatrixInvalid
 from serving.api.admission import Admission
 from serving.api.desk import Desk
+from serving.api.supposing import Supposing
 from serving.client import PriorityClient
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import PrecedenceError, SettingInvalid
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
+from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
 from serving.model import MatrixModel, Model
@@ -72,14 +74,24 @@ def clock(settings: Settings, store: SqlStore) -> Clock:
 
 
 def handlers(settings: Settings) -> Handlers:
-    """The handlers of the settings, beside the simulated one.
+    """The handlers of the settings, beside those built in: `simulate` and `http`.
 
     Raises
     ------
     SettingInvalid
-        When one cannot be imported.
+        When one leads nowhere, or an address allowed is none.
     """
-    return Handlers.loaded(settings.handlers, {"simulate": simulate})
+    try:
+        allowed = Allowed.of(settings.http_allow)
+    except ValueError as error:
+        raise SettingInvalid("http_allow", ",".join(settings.http_allow), str(error)) from error
+    return Handlers.loaded(
+        settings.handlers,
+        {"simulate": simulate},
+        most=settings.workers,
+        allowed=allowed,
+        timeout_s=settings.http_timeout_s,
+    )
 
 
 def make_home(settings: Settings) -> None:
@@ -126,16 +138,18 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         known,
         time,
         slots=settings.workers,
+        least=settings.workers_least,
         lease_s=lease_s,
         retry=Retry(attempts=settings.attempts),
         chance=Random(),  # noqa: S311 - spreads retries
         changed=wake.set,
     )
     async with PriorityClient(settings.priority_url) as client:
+        predictor = RemotePredictor(client, matrix(settings))
         tick = Tick(
             store,
             executor,
-            RemotePredictor(client, matrix(settings)),
+            predictor,
             time,
             owner=f"{settings.host}:{settings.scheduler_port}",
             wake=wake,
@@ -152,8 +166,10 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         )
         loop = asyncio.create_task(tick.run())
         try:
-            yield Desk(store, tick, known, time, Admission(settings.bounds(), store.backlog, settings.clock_scale))
+            admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
+            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time))
         finally:
             await tick.stop(_GRACE_S)
             await loop
+            await known.close()
             store.close()

@@ -114,6 +114,20 @@ class ExpertRule(TargetBaseline):
         return (first + second) / 2
 
 
+class ShrunkResponse(_Rule):
+    """Planned response for the share of exposures on targets with a past, for the rest what its kind earns by exposure.
+
+    The strongest rule known that needs no fitting, see docs/decisions/0004-the-value-model.md.
+    """
+
+    def _dollars(self, features: pd.DataFrame) -> Floats:
+        names = ("planned_response", "kind_response", "seen_share")
+        response, kind, seen = (features[name].to_numpy(dtype=float) for name in names)
+        shrunk = kind + np.nan_to_num(seen * (response - kind))
+        # A kind without a past has nothing to say.
+        return np.where(np.isnan(kind), response, shrunk)
+
+
 class RidgeOnLog:
     """Ridge regression of log dollars on log features; a linear model of elasticities.
 
@@ -156,6 +170,7 @@ BASELINES: dict[str, Callable[[], Estimator]] = {
     "planned_response": PlannedResponse,
     "target_baseline": TargetBaseline,
     "expert": ExpertRule,
+    "shrunk_response": ShrunkResponse,
     "ridge": RidgeOnLog,
 }
 """Every baseline by the name it has in results."""

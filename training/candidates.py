@@ -18,17 +18,15 @@ from serving.settings import Settings
 from training.backtest import Setting
 from training.budgets import ASKED, findings
 from training.card import by_week, model_card
-from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
-from training.datasets.outcome_log import joined_with_log
-from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled
+from training.datasets.complete_journey import CompleteJourney, complete_journey
+from training.datasets.continued import continued_by_service
+from training.incremental import valued
+from training.learning import Learned, Lessons, Tuning, bundled, held_out_weeks, learnable_until
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
 from training.recipes import fingerprint_of, recipe_of
 from training.tracking import Registered, Registry, Training
 from training.trial import on_trial, withheld_from
-
-DATA_END = week_start(TEST_WEEKS.stop)
-"""When the last of the data's whole weeks is over."""
 
 EXAMPLE_ROWS = 5
 
@@ -73,12 +71,12 @@ def judgement(
     lessons: Lessons,
     candidate: Bundle,
     incumbent: Bundle | None,
-    weeks: Iterable[int] = TEST_WEEKS,
+    weeks: Iterable[int] | None = None,
     setting: Setting | None = None,
     progress: Progress = silent,
 ) -> Verdict:
     """Whether a candidate earns enough and keeps its budgets; see `on_trial` and `findings`."""
-    among = list(weeks)
+    among = held_out_weeks(journey) if weeks is None else list(weeks)
     verdict = on_trial(journey, lessons, candidate, incumbent, among, setting, part(progress, 0.0, 0.9))
     unseen = unseen_campaigns(journey, lessons, candidate, among)
     if unseen.empty:
@@ -108,7 +106,7 @@ def unseen_campaigns(
     )
 
 
-def fitted_again(lessons: Lessons, judged: Bundle, now: datetime, until: datetime = DATA_END) -> Bundle | None:
+def fitted_again(lessons: Lessons, judged: Bundle, now: datetime, until: datetime) -> Bundle | None:
     """The judged bundle's recipe fitted to all that is known by `until`; None where it is not known how to."""
     recipe = recipe_of(judged.meta)
     if recipe is None:
@@ -146,11 +144,12 @@ def registered(
     training : all of the run but for its bundle, data, example and card; its `bundle` is the one judged.
     refit : whether a promoted candidate learns from everything before it serves.
     """
-    again = fitted_again(lessons, judged, now) if verdict.promoted and refit else None
+    again = fitted_again(lessons, judged, now, learnable_until(journey)) if verdict.promoted and refit else None
     bundle = again or judged
     until = bundle.meta.training_window[1]
     taught = lessons.table(until)
-    unseen = unseen_campaigns(journey, lessons, judged, TEST_WEEKS)
+    held_out = held_out_weeks(journey)
+    unseen = unseen_campaigns(journey, lessons, judged, held_out)
     weeks = by_week(unseen.week.tolist(), unseen.predicted.to_numpy(), unseen.actual.to_numpy())
     by_model = {name: row for name, row in judged.meta.metrics.items() if isinstance(row, Mapping)}
     filed = Training(
@@ -159,13 +158,14 @@ def registered(
         parameters=training.parameters,
         metrics={**training.metrics, **{f"verdict.{name}": value for name, value in verdict.figures.items()}},
         dataset=taught,
-        example=campaigns_of(journey.history, journey.campaign_ids(TEST_WEEKS[:1])[:EXAMPLE_ROWS]),
+        example=campaigns_of(journey.history, journey.campaign_ids(held_out[:1])[:EXAMPLE_ROWS]),
         plots=training.plots,
         proof=judged if again else None,
         card=model_card(bundle, judged, verdict, len(taught), by_model, weeks, training.results),
         tags={
             **training.tags,
             "recipe": fingerprint_of(judged.meta.recipe, judged.meta.contract),
+            "label": judged.meta.label.value,
             "contract": judged.meta.contract,
             "judged_until": f"{judged.meta.training_window[1]:%Y-%m-%d}",
             "learned_until": f"{until:%Y-%m-%d}",
@@ -179,7 +179,7 @@ def registered(
 def promote(
     settings: Settings, version: str, now: datetime, progress: Progress = silent, *, refit: bool = True
 ) -> Promotion:
-    """Judge a registered version, and make it champion if it may be.
+    """Judge a registered version by its own label, and make it champion if it may be.
 
     With `refit` it is fitted to everything first, and that registered as a version of its own.
 
@@ -191,12 +191,18 @@ def promote(
     registry = Registry.of(settings)
     served, judged = registry.bundle(version), registry.proof(version)
     incumbent = champion_before(settings, registry)
-    journey = complete_journey(progress=part(progress, 0.0, 0.4))
+    year = complete_journey(progress=part(progress, 0.0, 0.4))
+    journey = valued(continued_by_service(year, settings), judged.meta.label)
     progress("computing features", 0.4)
-    lessons = Lessons.of(joined_with_log(journey.history, settings))
+    lessons = Lessons.of(journey.history)
     verdict = judgement(journey, lessons, judged, incumbent, progress=part(progress, 0.5, 0.9))
     progress("noting it", 0.9)
-    if verdict.promoted and refit and served.meta.training_window[1] < DATA_END and recipe_of(judged.meta):
+    if (
+        verdict.promoted
+        and refit
+        and served.meta.training_window[1] < learnable_until(journey)
+        and recipe_of(judged.meta)
+    ):
         filed = Training(name="promote", bundle=judged, parameters=judged.meta.recipe, tags={"refit_of": version})
         entry = registered(registry, journey, lessons, judged, verdict, filed, now, refit=True)
         return Promotion(verdict, entry.version)

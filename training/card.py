@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from features.curves import Floats
+from features.records import ValueLabel
 from serving.model import Bundle
 from training.backtest import PolicyResult
 from training.console import MODELS, POLICIES
@@ -16,12 +17,23 @@ from training.recipes import fingerprint_of
 OFF = 0.15
 """Weeks whose predictions are off by more than this share of the dollars are named as failures."""
 
+_BLIND = {
+    ValueLabel.GROSS: (
+        "Incremental value.** It predicts revenue, not what the revenue would have been without the campaign."
+    ),
+    ValueLabel.INCREMENTAL: (
+        "What would have happened.** Targets are taken to earn without the campaign what they earn in places and weeks"
+        " without one; value is what exceeds that, read from the eight weeks after."
+    ),
+}
+"""What values leave out, by what they are; in bold up to the asterisks."""
+
 _LIMITS = """\
 ## What it does not know
 - **Holidays.** One year cannot teach seasons: Thanksgiving (week 48) and the days before Christmas come once.
 - **Campaigns like none before** get a pooled rate at best; with no past of kind or targets, the matrix answers.
 - **What a delay does.** That a late launch forfeits the revenue observed before it is assumed, not estimated.
-- **Incremental value.** It predicts revenue, not what the revenue would have been without the campaign.
+- **{blind}
 
 ## What is simulated
 Campaigns and revenue are those of The Complete Journey, which its authors call simulated from real shopping patterns.
@@ -56,6 +68,7 @@ def model_card(
         f"| learned from | {rows:,} campaigns, {first} to {last} |\n"
         f"| judged when it had learned until | {judged.meta.training_window[1]:%Y-%m-%d} |\n"
         f"| trained at | {meta.trained_at:%Y-%m-%d %H:%M} UTC |\n"
+        f"| value | {meta.label} |\n"
         f"| objective | {meta.objective}, {len(meta.features)} features, contract {meta.contract} |\n"
         f"| recipe | {fingerprint_of(meta.recipe, meta.contract)}: {_listed(meta.recipe)} |\n"
         f"| lookahead of the index | {meta.horizon_h:g} h |",
@@ -64,7 +77,7 @@ def model_card(
         _metrics(metrics, weeks),
         _results(results),
         _failures(weeks),
-        _LIMITS,
+        _LIMITS.format(blind=_BLIND[meta.label]),
     ]
     return "\n\n".join(text for text in parts if text)
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from features.records import ValueLabel
 from serving.cli import app as serving_commands
 from serving.errors import BadInput, ExitCode, PrecedenceError
 
@@ -33,8 +34,12 @@ Refit = Annotated[
     typer.Option("--refit/--no-refit", help="Whether a promoted model learns from the weeks it was judged on too."),
 ]
 
-FIRST_WEEK, LAST_WEEK = 24, 52
-"""Weeks that may be held out: enough to learn and to tune from before the first, whole weeks to the last."""
+Label = Annotated[
+    ValueLabel | None,
+    typer.Option(
+        help="What value is: all that targets earn, or what exceeds what they would anyway. PRECEDENCE_LABEL."
+    ),
+]
 
 
 @app.command(rich_help_panel="Start here")
@@ -63,6 +68,7 @@ def demo(
 @app.command(rich_help_panel="Learn")
 def train(
     recipe: Annotated[str | None, typer.Option(help="A JSON file, or 'best' for what 'precedence tune' found.")] = None,
+    label: Label = None,
     refit: Refit = True,
     as_json: AsJson = False,
 ) -> None:
@@ -76,8 +82,8 @@ def train(
     from serving.settings import Settings
     from training import console, pipeline, recipes
 
-    settings = Settings.read()
-    chosen = None if recipe is None else recipes.read(recipe, settings.home)
+    settings = Settings.read(label=label)
+    chosen = None if recipe is None else recipes.chosen(recipe, settings, label)
     with console.progress_bar("Training") as progress:
         result = pipeline.train(settings, SystemClock().now(), progress, recipe=chosen, refit=refit)
     if as_json:
@@ -123,7 +129,9 @@ def tune(
 
 @app.command(rich_help_panel="Learn")
 def backtest(
-    weeks: Annotated[str, typer.Option(help="Weeks to play, from-to, 24 to 52.")] = "24-52",
+    weeks: Annotated[
+        str | None, typer.Option(help="Weeks to play, from-to, 24 to 52, the default; incremental value to 49.")
+    ] = None,
     load: Annotated[
         list[float] | None, typer.Option(help="The week's work as a share of capacity; may be repeated. Default: all.")
     ] = None,
@@ -132,6 +140,7 @@ def backtest(
     ] = None,
     preemptive: Annotated[bool, typer.Option("--preemptive", help="Let runners give way (the loads given).")] = False,
     replicates: Annotated[int, typer.Option(help="How often each week is played.")] = 8,
+    label: Label = None,
     quick: Annotated[bool, typer.Option("--quick", help="Every third of weeks 24-43, the main settings.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -140,32 +149,16 @@ def backtest(
     Models learn anew before each week, from all weeks before it; lookaheads are chosen on weeks 24-43. Campaigns and
     revenue are real; workers, processing times and releases are simulated. All goes to MLflow; no model is registered.
     """
-    chosen = _weeks(weeks)
-    for given in load or ():
-        if not 0 < given <= 10:
-            raise BadInput("load", given, "above 0 and at most 10")
-    if not 1 <= replicates <= 1000:
-        raise BadInput("replicates", replicates, "from 1 to 1000")
-
     from serving.settings import Settings
     from training import console
-    from training.backtest import Release
+    from training.backtest.asked import plan_of
     from training.backtest.record import backtest as play
     from training.backtest.report import tables
-    from training.backtest.study import Plan
 
-    for named in release or ():
-        if named not in list(Release):
-            raise BadInput("release", named, f"one of {', '.join(Release)}")
-    if quick:
-        plan = Plan.quick()
-    elif load or release or preemptive:
-        releases = [Release(named) for named in release or ["together"]]
-        plan = Plan.of(chosen, replicates, load or [1.0], releases, preemptive=preemptive)
-    else:
-        plan = Plan.usual(chosen, replicates)
+    settings = Settings.read(label=label)
+    plan = plan_of(settings.label, weeks, load or (), release or (), replicates, preemptive=preemptive, quick=quick)
     with console.progress_bar("Backtest") as progress:
-        result = play(Settings.read(), plan, progress)
+        result = play(settings, plan, progress)
     if as_json:
         console.show_document(result.document())
         return
@@ -178,11 +171,13 @@ def backtest(
 def retrain(refit: Refit = True, as_json: AsJson = False) -> None:
     """Refresh the champion: its recipe on the outcome log and the history before it, promoted if it is no worse.
 
-    Challenger and champion are judged on weeks that neither of them learned from.
+    Challenger and champion are judged on weeks that neither of them learned from: those after the log, or its last
+    ones. A challenger that is promoted learns from these as well.
     """
     from serving.clock import SystemClock
     from serving.settings import Settings
     from training import console
+    from training.datasets.complete_journey import week_start
     from training.retrain import retrain as learn_again
 
     with console.progress_bar("Retraining") as progress:
@@ -191,7 +186,8 @@ def retrain(refit: Refit = True, as_json: AsJson = False) -> None:
         console.show_document(result.document())
         return
     console.show(
-        f"Learned from {result.logged} logged campaigns, {result.late} of which went live late.",
+        f"Learned from {result.logged} logged campaigns, {result.late} of which went live late;"
+        f" judged on {len(result.weeks)} weeks from {week_start(result.weeks[0]):%Y-%m-%d} on.",
         console.verdict_line(result.registered.version, result.verdict),
     )
 
@@ -274,17 +270,6 @@ def run() -> None:
 def _end(sentence: str, code: int) -> None:
     print(f"precedence: {sentence}", file=sys.stderr)
     raise SystemExit(code)
-
-
-def _weeks(text: str) -> range:
-    first, _, last = text.partition("-")
-    allowed = f"a week or from-to within {FIRST_WEEK} to {LAST_WEEK}, such as 44-52"
-    if not first.isdecimal() or (last and not last.isdecimal()):
-        raise BadInput("weeks", text, allowed)
-    weeks = range(int(first), int(last or first) + 1)
-    if not weeks or weeks[0] < FIRST_WEEK or weeks[-1] > LAST_WEEK:
-        raise BadInput("weeks", text, allowed)
-    return weeks
 
 
 if __name__ == "__main__":

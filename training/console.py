@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 POLICIES = {
     "index": "Precedence",
     "expert": "expert rule",
+    "shrunk_response": "shrunk rule",
     "expert_vp": "expert, v/p",
     "matrix": "hand matrix",
     "spt": "shortest first",
@@ -37,6 +38,7 @@ MODELS = {
     "planned_response": "planned response",
     "target_baseline": "lifted baseline",
     "expert": "expert rule",
+    "shrunk_response": "shrunk rule",
     "ridge": "ridge on logarithms",
 }
 """Value models as people call them."""

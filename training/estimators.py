@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.curves import Floats
+from features.records import ValueLabel
 from serving.errors import HistoryEmpty
 
 LEAST_SHARE = 0.1
@@ -33,6 +34,8 @@ class Recipe:
     leaves, rounds : size and number of trees; learning_rate : weight of each.
     rows, features : share of each that a tree sees.
     least_in_leaf : rows; l2 : penalty on leaf values.
+    label : what the value of a campaign is taken to be, `gross` or `incremental`. Trees learn gross revenue either way;
+        see `training.incremental`.
     threads : one by default: a few thousand rows gain nothing from more, and lose much where cores are shared.
     """
 
@@ -45,10 +48,13 @@ class Recipe:
     features: float = 0.6
     least_in_leaf: int = 30
     l2: float = 5.0
+    label: str = ValueLabel.GROSS.value
     seed: int = 0
     threads: int = 1
 
     def __post_init__(self) -> None:
+        if self.label not in set(ValueLabel):
+            raise ValueError(f"label is {self.label!r}: must be one of {', '.join(ValueLabel)}")
         if self.objective not in _POWERS:
             raise ValueError(f"objective is {self.objective!r}: must be one of {', '.join(_POWERS)}")
         if self.objective == "tweedie" and not 1 < self.variance_power < 2:

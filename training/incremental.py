@@ -8,21 +8,34 @@ is no better, and its labels are complete two months late.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
 from features.asof import HOUR, hours_of
-from features.curves import Floats
 from features.ledgers import accrues_from, target_baselines, window_ends
+from features.records import ValueLabel
 from features.schema import History
+from training.datasets.complete_journey import WEEKS, CompleteJourney
 
 AFTERWARDS = timedelta(weeks=8)
 """How long after a campaign its targets' earnings are read."""
 
 LEAST_READINGS = 4
 """With fewer the noise of the baseline would drown the difference."""
+
+LAST_WEEK = WEEKS[-1] - LEAST_READINGS
+"""The last week of the data after which there are so many readings."""
+
+
+def valued(journey: CompleteJourney, label: ValueLabel) -> CompleteJourney:
+    """The year with its truth as a label tells it; incremental value is known up to `LAST_WEEK`, and NaN after it."""
+    if label is ValueLabel.GROSS:
+        return journey
+    baselines = baselines_of(journey.history).loc[journey.truth.campaign_ids]
+    return replace(journey, truth=journey.truth.above(baselines.to_numpy()))
 
 
 def incremental(history: History, labelled: pd.DataFrame) -> pd.DataFrame:
@@ -43,13 +56,6 @@ def incremental(history: History, labelled: pd.DataFrame) -> pd.DataFrame:
     )
     known: pd.DataFrame = above[baseline.notna().to_numpy()].reset_index(drop=True)
     return known
-
-
-def over_baseline(gross: Floats, features: pd.DataFrame) -> Floats:
-    """Predicted dollars above the expected baseline, 0 at least: nothing is lost by putting off what adds nothing."""
-    expected = np.nan_to_num(features["target_baseline"].to_numpy(dtype=float))
-    above: Floats = np.maximum(gross - expected, 0.0)
-    return above
 
 
 def baselines_of(history: History) -> pd.Series:

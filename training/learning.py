@@ -14,16 +14,19 @@ from sklearn.isotonic import IsotonicRegression
 from features.contract import FEATURE_NAMES, fingerprint
 from features.curves import Floats
 from features.matrix import Matrix
+from features.records import ValueLabel
 from features.schema import History, campaigns_of
 from features.snapshot import Snapshot
 from serving.model import Bundle, MatrixDollars, Meta, ProcessingPrior
+from serving.model.increment import above_baseline
 from serving.priority import Scale
 from serving.registry import MODEL_NAME
 from serving.scheduling import policies
 from training.backtest import Contender, PlayedWeek, Setting, best_horizon, contested_indices, played_weeks
 from training.baselines import BASELINES, Estimator
-from training.datasets.complete_journey import CompleteJourney, week_start
+from training.datasets.complete_journey import WEEKS, CompleteJourney, week_start
 from training.estimators import Recipe, ValueModel
+from training.incremental import incremental
 from training.intervals import value_intervals
 from training.labels import labels
 from training.processing_time import processing_times
@@ -35,10 +38,21 @@ FIRST_WEEK = 6
 """Campaigns of earlier weeks have too little past to learn from; they are the past of later ones."""
 
 TEST_WEEKS = range(44, 53)
-"""Held out from everything that is learned or chosen."""
+"""Held out from everything that is learned or chosen; see `held_out_weeks` for those with a known worth."""
 
 TUNING_WEEKS = 8
 """Weeks before the first held-out one that the lookahead is chosen on, by models that never saw them."""
+
+
+def held_out_weeks(journey: CompleteJourney) -> list[int]:
+    """The weeks of `TEST_WEEKS`, and those that a log adds after the year, in which all campaigns' worth is known."""
+    return [week for week in journey.known_weeks() if week in TEST_WEEKS or week > WEEKS[-1]]
+
+
+def learnable_until(journey: CompleteJourney) -> datetime:
+    """When the last of what there is to learn from is over: the data's whole weeks, or a log after them."""
+    year = week_start(TEST_WEEKS.stop)
+    return year if journey.logged_until is None else max(year, journey.logged_until)
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,14 @@ class Lessons:
         known = self.examples.matured_by(moment)
         return known.where(known.moments >= pd.Timestamp(week_start(FIRST_WEEK)))
 
+    def increments(self, moment: datetime) -> Examples:
+        """The same with incremental values, as far as they are known by `moment`."""
+        above = incremental(self.history, labels(self.history))
+        above = above[above.campaign_id.isin(self.features.index)]
+        examples = self.of_campaigns(above.campaign_id)
+        valued = replace(examples, value=above["value"].to_numpy(), matured_at=pd.DatetimeIndex(above.matured_at))
+        return type(self)(self.history, valued).until(moment)
+
     def table(self, moment: datetime) -> pd.DataFrame:
         """What may be learned by `moment` as a table: features, and the label `value` in dollars."""
         known = self.until(moment)
@@ -75,7 +97,11 @@ class Lessons:
 
 @dataclass(frozen=True)
 class Learned:
-    """The value model, and the baselines fitted to the same examples, by name."""
+    """The value model, and the baselines fitted to the same examples, by name.
+
+    All predict gross revenue. Where the recipe's label is incremental, their values are what exceeds the expected
+    baseline, the same for all.
+    """
 
     value: ValueModel
     baselines: dict[str, Estimator]
@@ -86,17 +112,30 @@ class Learned:
         taught = (examples.features, examples.value, examples.share)
         return cls(ValueModel(recipe).fit(*taught), {name: make().fit(*taught) for name, make in BASELINES.items()})
 
+    @property
+    def label(self) -> ValueLabel:
+        """What values are taken to be."""
+        return ValueLabel(self.value.recipe.label)
+
     def predictions(self, features: pd.DataFrame) -> dict[str, Floats]:
         """Dollars by model: `value` and each baseline."""
-        return {name: model.predict(features) for name, model in {"value": self.value, **self.baselines}.items()}
+        return {name: self._values(model, features) for name, model in {"value": self.value, **self.baselines}.items()}
 
     def believed(self, week: PlayedWeek) -> Floats:
         """The value model's values of a played week."""
-        return self.value.predict(week.features)
+        return self._values(self.value, week.features)
 
     def expert(self, week: PlayedWeek) -> Floats:
         """The expert rule's values of a played week."""
-        return self.baselines["expert"].predict(week.features)
+        return self._values(self.baselines["expert"], week.features)
+
+    def shrunk(self, week: PlayedWeek) -> Floats:
+        """The strongest hand rule's values of a played week."""
+        return self._values(self.baselines["shrunk_response"], week.features)
+
+    def _values(self, model: Estimator, features: pd.DataFrame) -> Floats:
+        gross = model.predict(features)
+        return above_baseline(gross, features["target_baseline"]) if self.label is ValueLabel.INCREMENTAL else gross
 
 
 @dataclass(frozen=True)
@@ -164,8 +203,9 @@ def bundled(
         horizon_h=tuning.learned_h,
         index_quantiles=tuple(tuning.index_quantiles.tolist()),
         seconds_per_unit_prior=tuning.prior,
-        matrix_dollars=matrix_dollars(lessons, until),
-        intervals=value_intervals(known, learned.value.recipe),
+        matrix_dollars=matrix_dollars(lessons, until, learned.label),
+        # What values come out at is known of gross ones alone: an increment may be less than nothing.
+        intervals=value_intervals(known, learned.value.recipe) if learned.label is ValueLabel.GROSS else None,
         rhythm=() if rhythm is None else tuple(rhythm.rates.tolist()),
         metrics=dict(metrics),
         recipe=asdict(learned.value.recipe),
@@ -175,9 +215,9 @@ def bundled(
     return Bundle(learned.value.booster_, Snapshot.of(lessons.history, until), meta, processing=processing)
 
 
-def matrix_dollars(lessons: Lessons, until: datetime) -> MatrixDollars:
+def matrix_dollars(lessons: Lessons, until: datetime, label: ValueLabel = ValueLabel.GROSS) -> MatrixDollars:
     """Dollars of each matrix point, never falling: what campaigns of about as many points turned out to be worth."""
-    known = lessons.until(until)
+    known = lessons.until(until) if label is ValueLabel.GROSS else lessons.increments(until)
     campaigns = campaigns_of(lessons.history, known.features.index)
     points = Matrix.default().points(campaigns, known.features[list(FEATURE_NAMES)].to_numpy())
     seen = known.share > 0

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from features.records import ValueLabel
 from serving.settings import Settings
 from training import plots
 from training.backtest import (
@@ -31,7 +32,8 @@ from training.candidates import champion_before, judgement, registered
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.estimators import Recipe
 from training.explaining import contributions, partial_dependence
-from training.learning import TEST_WEEKS, Learned, Lessons, Tuning, bundled, tuned
+from training.incremental import valued
+from training.learning import Learned, Lessons, Tuning, bundled, held_out_weeks, tuned
 from training.metrics import calibration, score_table
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
@@ -79,6 +81,7 @@ class TrainResult:
             "run_id": self.registered.run_id,
             "model_version": self.registered.version,
             "promoted": self.verdict.promoted,
+            "label": self.backtest.learned.label.value,
             "reason": self.verdict.reason,
             "figures": self.verdict.figures,
             "metrics": self.backtest.metrics,
@@ -100,7 +103,7 @@ def train(
     ----------
     now : when this happens, for the record; nothing learned depends on it.
     journey : the year, where it was read already.
-    recipe : how to fit the value model; as usual by default.
+    recipe : how to fit the value model, and what value is; as usual and as the settings say by default.
     refit : whether a promoted model learns from the weeks it was judged on too before it serves.
 
     Raises
@@ -110,11 +113,13 @@ def train(
     """
     registry = Registry.of(settings)
     registry.check()
-    journey = journey or complete_journey(progress=part(progress, 0.0, 0.2))
+    recipe = recipe or Recipe(label=settings.label.value)
+    journey = valued(journey or complete_journey(progress=part(progress, 0.0, 0.2)), ValueLabel(recipe.label))
     progress("computing features", 0.2)
     lessons = Lessons.of(journey.history)
-    backtest = backtested(journey, lessons, TEST_WEEKS, Setting(), part(progress, 0.25, 0.5), recipe)
-    judged = bundled(lessons, backtest.learned, backtest.tuning, week_start(TEST_WEEKS[0]), now, backtest.metrics)
+    held_out = held_out_weeks(journey)
+    backtest = backtested(journey, lessons, held_out, Setting(), part(progress, 0.25, 0.5), recipe)
+    judged = bundled(lessons, backtest.learned, backtest.tuning, week_start(held_out[0]), now, backtest.metrics)
     pictures = drawn(journey, lessons, backtest, settings.home / "pictures")
     incumbent = champion_before(settings, registry)
     verdict = judgement(journey, lessons, judged, incumbent, progress=part(progress, 0.5, 0.85))
@@ -153,7 +158,7 @@ def backtested(
     tuning = tuned(journey, lessons, first, setting, part(progress, 0.1, 0.4), recipe)
     played = played_weeks(journey, lessons.features, held_out, setting)
     bound = clairvoyant(played, setting, part(progress, 0.4, 0.6))
-    rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h)
+    rivals = contenders(learned.believed, tuning.learned_h, learned.expert, tuning.expert_h, learned.shrunk)
     outcomes = play_weeks(played, [*rivals, bound], setting, part(progress, 0.6, 1.0))
     return Backtest(held_out, setting, learned, tuning, metrics, outcomes, results(outcomes, setting))
 
@@ -161,25 +166,29 @@ def backtested(
 def scored(
     journey: CompleteJourney, lessons: Lessons, learned: Learned, weeks: Iterable[int]
 ) -> dict[str, dict[str, float]]:
-    """Metrics by model on the pooled campaigns of some weeks; nothing where there are none."""
+    """Metrics by model on the pooled campaigns of some weeks, against their truth; nothing where there are none."""
     test = lessons.of_campaigns(journey.campaign_ids(weeks))
     if not len(test):
         return {}
-    return score_table(learned.predictions(test.features), test.value, journey.week_of.loc[test.features.index])
+    ids = test.features.index
+    return score_table(
+        learned.predictions(test.features), journey.truth.total[journey.truth.rows(ids)], journey.week_of.loc[ids]
+    )
 
 
 def drawn(journey: CompleteJourney, lessons: Lessons, backtest: Backtest, directory: Path) -> dict[str, Path]:
     """The run's pictures, by name."""
     test = lessons.of_campaigns(journey.campaign_ids(backtest.weeks))
     model = backtest.learned.value
-    predicted = model.predict(test.features)
+    predicted = backtest.learned.predictions(test.features)["value"]
+    actual = journey.truth.total[journey.truth.rows(test.features.index)]
     gain = model.booster_.feature_importance("gain")
     moved = contributions(model.booster_, test.features)
     curves = partial_dependence(model.booster_, test.features, list(moved.index[:MOST_MOVING]))
     return {
         "backtest": plots.backtest_picture(backtest.results, backtest.weeks, directory / "backtest.png"),
-        "predicted": plots.prediction_picture(predicted, test.value, directory / "predicted_and_actual.png"),
-        "calibration": plots.calibration_picture(calibration(test.value, predicted), directory / "calibration.png"),
+        "predicted": plots.prediction_picture(predicted, actual, directory / "predicted_and_actual.png"),
+        "calibration": plots.calibration_picture(calibration(actual, predicted), directory / "calibration.png"),
         "importance": plots.importance_picture(model.booster_.feature_name(), gain, directory / "importance.png"),
         "contributions": plots.importance_picture(
             list(moved.index),

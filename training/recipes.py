@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from features.contract import fingerprint
+from features.records import ValueLabel
 from serving.errors import BadInput
 from serving.model import Meta
+from serving.settings import Settings
 from training.estimators import Recipe
 
 BEST = "best"
@@ -29,8 +31,11 @@ def best_file(home: Path) -> Path:
 
 
 def fingerprint_of(recipe: Mapping[str, Any], contract: str) -> str:
-    """Ten hexadecimal digits that two models share if they differ in their data, and in chance, alone."""
-    facts = {name: value for name, value in recipe.items() if name not in _CHANCE}
+    """Ten hexadecimal digits that two models share if they differ in their data, and in chance, alone.
+
+    What a recipe leaves out, as one of an earlier build may, is as usual.
+    """
+    facts = {name: value for name, value in {**asdict(Recipe()), **recipe}.items() if name not in _CHANCE}
     text = json.dumps([facts, contract], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
@@ -59,8 +64,24 @@ def written(recipe: Recipe, path: Path) -> Path:
     return path
 
 
-def read(source: str, home: Path) -> Recipe:
+def chosen(source: str, settings: Settings, label: ValueLabel | None = None) -> Recipe:
+    """The recipe of a file, by the label asked for; else the file's own, else that of the settings.
+
+    Raises
+    ------
+    BadInput
+        As `read`.
+    """
+    recipe = read(source, settings.home, Recipe(label=settings.label.value))
+    return recipe if label is None else replace(recipe, label=label.value)
+
+
+def read(source: str, home: Path, usual: Recipe | None = None) -> Recipe:
     """The recipe of a JSON file, or the `best` that tuning left in a home; what a file leaves out is as usual.
+
+    Parameters
+    ----------
+    usual : what that is; the defaults of a recipe.
 
     Raises
     ------
@@ -79,7 +100,7 @@ def read(source: str, home: Path) -> Recipe:
     if not isinstance(said, dict) or not set(said) <= known:
         raise BadInput("recipe", str(path), f"a JSON object of {', '.join(sorted(known))}")
     try:
-        return TypeAdapter(Recipe).validate_python(said)
+        return TypeAdapter(Recipe).validate_python({**asdict(usual or Recipe()), **said})
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"recipe.{'.'.join(map(str, first['loc']))}", first["input"], first["msg"]) from error

@@ -1,30 +1,39 @@
 """Learn again from what the service logged, and let the challenger prove itself before it takes over.
 
-the outcome log, joined with the history before it -> a challenger that learned up to the log's end
-  -> challenger and champion play the weeks after it, which neither has seen -> promoted, or refused with the reason
+the outcome log, joined with the history before it -> a challenger that learned up to the log's end, or up to its last
+weeks where no others follow -> challenger and champion play the weeks from there on, which neither has seen
+  -> promoted and fitted again to all there is, or refused with the reason
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from features.curves import hours
-from features.schema import History
+from features.records import ValueLabel
+from serving.errors import TooFewWeeks
+from serving.model import Bundle
 from serving.registry import champion
 from serving.settings import Settings
 from training.candidates import judgement, registered, tuning_of
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
-from training.datasets.outcome_log import log_end, outcome_log, settled
+from training.datasets.continued import continued
+from training.datasets.outcome_log import outcome_log
+from training.incremental import valued
 from training.labels import labels
-from training.learning import TEST_WEEKS, Learned, Lessons, bundled
+from training.learning import Learned, Lessons, bundled, held_out_weeks, learnable_until
 from training.pipeline import flat_metrics, scored
 from training.progress import Progress, part, silent
 from training.promotion import Verdict
 from training.recipes import recipe_of
 from training.tracking import Registered, Registry, Training
 from training.trial import withheld_from
+
+LEAST_WEEKS, MOST_KEPT = 4, 8
+"""Weeks that a challenger plays itself: in fewer chance hides a fault of its own, more are better learned from."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class RetrainResult:
 
     Attributes
     ----------
-    logged : campaigns of the log that the challenger learned from.
+    logged : campaigns of the log that the model registered learned from.
     late : those of them that went live after their value had begun to fall.
     weeks : on which challenger and champion were judged, withheld from both.
     metrics : of the challenger, by model, on those weeks.
@@ -43,6 +52,7 @@ class RetrainResult:
     verdict: Verdict
     logged: int
     late: int
+    label: ValueLabel
     weeks: list[int]
     metrics: dict[str, dict[str, float]]
 
@@ -52,6 +62,7 @@ class RetrainResult:
             "run_id": self.registered.run_id,
             "model_version": self.registered.version,
             "promoted": self.verdict.promoted,
+            "label": self.label.value,
             "reason": self.verdict.reason,
             "figures": self.verdict.figures,
             "weeks": self.weeks,
@@ -83,27 +94,29 @@ def retrain(
         When the log holds no finished campaign with revenue.
     NoChampion
         When there is nobody to challenge.
+    TooFewWeeks
+        When the champion has seen all there is, or all but too few weeks.
     """
     registry = Registry.of(settings)
     registry.check()
     log = outcome_log(settings)
     serving = champion(settings.tracking_uri, cache_dir=settings.home / "models")
     incumbent = registry.proof(str(serving.meta.version))
-    journey = journey or complete_journey(progress=part(progress, 0.0, 0.3))
-    first = first_unseen_week(log)
-    until = week_start(first) if first in TEST_WEEKS else log_end(log)
-    taught = settled(log, until)
+    year = journey or complete_journey(progress=part(progress, 0.0, 0.3))
+    joined = valued(continued(year, log), incumbent.meta.label)
+    weeks = weeks_to_judge_by(held_out_weeks(joined), incumbent, log.until)
+    until = week_start(weeks[0])
 
     progress("computing features", 0.3)
-    lessons = Lessons.of(journey.history.joined(taught))
-    recipe = recipe_of(incumbent.meta)
-    learned = Learned.of(lessons.until(until), recipe)
+    lessons = Lessons.of(joined.history)
+    learned = Learned.of(lessons.until(until), recipe_of(incumbent.meta))
     # The champion's lookahead stays: choosing anew by two plays of eight weeks would add chance, and nothing else.
-    metrics = scored(journey, lessons, learned, range(first, TEST_WEEKS.stop))
+    metrics = scored(joined, lessons, learned, weeks)
     challenger = bundled(lessons, learned, tuning_of(incumbent.meta), until, now, metrics)
-    verdict = judgement(journey, lessons, challenger, incumbent, progress=part(progress, 0.4, 0.85))
+    verdict = judgement(joined, lessons, challenger, incumbent, weeks, progress=part(progress, 0.4, 0.85))
 
     progress("logging to MLflow", 0.85)
+    taught = log.settled_by(learnable_until(joined) if verdict.promoted and refit else until)
     late = int((labels(taught)["share"] < 1).sum())
     run = Training(
         name="retrain",
@@ -112,19 +125,37 @@ def retrain(
             **asdict(learned.value.recipe),
             "training_rows": learned.value.rows_,
             "horizon_h": challenger.meta.horizon_h,
+            "judged_weeks": len(weeks),
             "logged_campaigns": len(taught.campaigns),
             "logged_late": late,
         },
         metrics=flat_metrics(metrics),
         tags={"challenged": f"version {incumbent.meta.version}"},
     )
-    entry = registered(registry, journey, lessons, challenger, verdict, run, now, refit=refit)
+    entry = registered(registry, joined, lessons, challenger, verdict, run, now, refit=refit)
     progress("done", 1.0)
-    weeks = withheld_from(TEST_WEEKS, challenger, incumbent)
-    return RetrainResult(entry, verdict, len(taught.campaigns), late, weeks, metrics)
+    return RetrainResult(entry, verdict, len(taught.campaigns), late, incumbent.meta.label, weeks, metrics)
 
 
-def first_unseen_week(log: History) -> int:
-    """The first held-out week that began when the log had ended; the one after them all when none did."""
-    end_h = hours(log_end(log))
-    return next((week for week in TEST_WEEKS if hours(week_start(week)) >= end_h), TEST_WEEKS.stop)
+def weeks_to_judge_by(weeks: Sequence[int], champion: Bundle, log_until: datetime) -> list[int]:
+    """Weeks that a challenger of the champion is kept from and judged on: those after the log, or else its last ones.
+
+    Parameters
+    ----------
+    weeks : those there are, rising. The champion did not learn from the later ones.
+    log_until : when the log ends. Where `LEAST_WEEKS` begin after it, all of it may teach; else half of the weeks that
+        the champion has not seen are kept back, `MOST_KEPT` at most.
+
+    Raises
+    ------
+    TooFewWeeks
+        When there are fewer than `LEAST_WEEKS` that the champion has not seen.
+    """
+    unseen = withheld_from(weeks, champion)
+    if len(unseen) < LEAST_WEEKS:
+        meta = champion.meta
+        raise TooFewWeeks(str(meta.version), meta.training_window[1], len(unseen), LEAST_WEEKS)
+    after = [week for week in unseen if hours(week_start(week)) >= hours(log_until)]
+    if len(after) >= LEAST_WEEKS:
+        return after
+    return unseen[-min(MOST_KEPT, max(LEAST_WEEKS, len(unseen) // 2)) :]

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from features.curves import hours
+from features.records import ValueLabel
 from serving.model import Bundle
 from serving.scheduling import policies
 from training.backtest import (
@@ -28,7 +29,7 @@ from training.backtest import (
 from training.backtest.playing import Values
 from training.datasets.complete_journey import CompleteJourney, week_start
 from training.estimators import Recipe
-from training.learning import TEST_WEEKS, TUNING_WEEKS, Learned, Lessons
+from training.learning import TEST_WEEKS, TUNING_WEEKS, Learned, Lessons, held_out_weeks
 from training.progress import Progress, part, silent
 from training.promotion import Earned, Kind, Verdict, judged
 from training.recipes import recipe_of, same_recipe
@@ -48,7 +49,7 @@ def on_trial(
     lessons: Lessons,
     newcomer: Bundle,
     incumbent: Bundle | None,
-    weeks: Iterable[int] = TEST_WEEKS,
+    weeks: Iterable[int] | None = None,
     setting: Setting | None = None,
     progress: Progress = silent,
 ) -> Verdict:
@@ -56,24 +57,27 @@ def on_trial(
 
     Parameters
     ----------
+    journey : its truth is what both are judged by, whatever label the incumbent went by.
     lessons : every labelled campaign, each with its features as of its release.
     incumbent : the champion as it was before it learned from `weeks`.
-    weeks : to choose from; those that one of the two learned from are left out.
+    weeks : to choose from, `held_out_weeks` by default; those that one of the two learned from are left out.
     """
     played_as = setting or Setting()
-    withheld = withheld_from(weeks, newcomer, *([incumbent] if incumbent else []))
-    name = "the expert rule" if incumbent is None else f"the champion (version {incumbent.meta.version})"
+    among = held_out_weeks(journey) if weeks is None else weeks
+    withheld = withheld_from(among, newcomer, *([incumbent] if incumbent else []))
+    name = "the expert rule" if incumbent is None else _named(incumbent, journey.truth.label)
     if not withheld:
         none = np.zeros((0, played_as.replicates))
         return judged(Earned(none, none, none, none), Kind.FIRST, incumbent_name=name)
     progress("playing the withheld weeks", 0.0)
     latest = max(bundle.meta.training_window[1] for bundle in (newcomer, incumbent) if bundle)
     if incumbent is None:
-        rule = Learned.of(lessons.until(newcomer.meta.training_window[1]))
-        rule_h = _expert_horizon(journey, lessons, played_as)
+        recipe = Recipe(label=journey.truth.label.value)
+        rule = Learned.of(lessons.until(newcomer.meta.training_window[1]), recipe)
+        rule_h = _expert_horizon(journey, lessons, played_as, recipe)
         rival = Contender("incumbent", rule.expert, policies.index(rule_h))
         rival_before: Contender | None = Contender(
-            "incumbent", stand_in(lessons, None, expert=True), policies.index(rule_h)
+            "incumbent", stand_in(lessons, recipe, expert=True), policies.index(rule_h)
         )
         kind = Kind.FIRST
     else:
@@ -149,8 +153,14 @@ def _stand_in_for(bundle: Bundle, name: str, lessons: Lessons, lag: timedelta) -
     return Contender(name, stand_in(lessons, recipe, lag), policies.index(bundle.meta.horizon_h))
 
 
-def _expert_horizon(journey: CompleteJourney, lessons: Lessons, setting: Setting) -> float:
+def _named(incumbent: Bundle, label: ValueLabel) -> str:
+    """The champion as a verdict speaks of it, and what it goes by where that is not what both are judged by."""
+    own = "" if incumbent.meta.label is label else f" of {incumbent.meta.label} value; both judged by {label} value"
+    return f"the champion (version {incumbent.meta.version}{own})"
+
+
+def _expert_horizon(journey: CompleteJourney, lessons: Lessons, setting: Setting, recipe: Recipe) -> float:
     """The lookahead that suits the expert's values best in the weeks before the held-out ones, in hours."""
     weeks = range(TEST_WEEKS[0] - TUNING_WEEKS, TEST_WEEKS[0])
-    learned = Learned.of(lessons.until(week_start(weeks[0])))
+    learned = Learned.of(lessons.until(week_start(weeks[0])), recipe)
     return best_horizon(played_weeks(journey, lessons.features, weeks, setting), learned.expert, setting)

@@ -1,9 +1,9 @@
 """Search for a better recipe: what counts is what the schedule earns on weeks 24-43, not how small the errors are.
 
-Each trial fits a recipe anew before every block of four weeks, to what was known by then, and plays the block. After
-each block a trial that trails the median of the earlier ones is given up. The study is kept in a file: an interrupted
-search goes on where it stopped. The best of many trials flatters itself; whether its recipe is worth having is for
-the promotion gate to say, on weeks that the search never sees.
+Each trial fits a recipe anew before every block of four weeks, to what was known by then, and plays the block. A trial
+that then trails the median of the earlier ones by more than chance is given up. The study is kept in a file: an
+interrupted search goes on where it stopped. The best of many trials flatters itself; whether its recipe is worth having
+is for the promotion gate to say, on weeks that the search never sees.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training import plots
 from training.backtest import Contender, Outcomes, PlayedWeek, Setting, clairvoyant, play_weeks, played_weeks
 from training.datasets.complete_journey import CompleteJourney, complete_journey, week_start
 from training.estimators import Recipe
+from training.incremental import valued
 from training.learning import Learned, Lessons
 from training.progress import Progress, part, silent
 from training.recipes import best_file, fingerprint_of, written
@@ -43,6 +44,12 @@ HORIZON_H = 6.0
 
 REPLICATES = 4
 """Plays of each week: all trials see the same chance."""
+
+TRAILING = 0.002
+"""Share of the gap by which a trial may lie below the median of the earlier ones: about the chance of a difference."""
+
+LEAST_EARLIER = 4
+"""Trials that must have played a block before anyone is compared in it."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,8 @@ def tune(
 ) -> TuneResult:
     """Go on with the study of this home for some trials, and keep the best recipe found so far.
 
+    Schedules are worth what they earn of the value that the settings name.
+
     Parameters
     ----------
     trials : how many more; at least 1. timeout_s : wall-clock seconds after which no other is begun.
@@ -142,14 +151,15 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     registry = Registry.of(settings)
     registry.check()
-    journey = journey or complete_journey(progress=part(progress, 0.0, 0.1))
+    journey = valued(journey or complete_journey(progress=part(progress, 0.0, 0.1)), settings.label)
+    usual = Recipe(label=settings.label.value)
     progress("computing features", 0.1)
     ground = Ground.of(journey, Lessons.of(journey.history), weeks, part(progress, 0.15, 0.2))
-    study = _study(settings.home, weeks)
+    study = _study(settings.home, weeks, usual)
     begun_with = len(study.trials)
     searching = part(progress, 0.2, 0.97)
 
-    with nested_runs(registry, "tune", {"study": study.study_name, "weeks": f"{weeks[0]}-{weeks[-1]}"}) as run:
+    with nested_runs(registry, "tune", {"study": study.study_name, "label": usual.label}) as run:
 
         def finished(study: Study, trial: FrozenTrial) -> None:
             states = {"share_of_gap": trial.value} if trial.value is not None else {}
@@ -158,18 +168,18 @@ def tune(
             best = f", best {study.best_value:.4f}" if _complete(study) else ""
             searching(f"trial {done} of {trials}{best}", done / trials)
 
-        study.optimize(lambda t: _tried(t, ground), n_trials=trials, timeout=timeout_s, callbacks=[finished])
+        study.optimize(lambda t: _tried(t, ground, usual), n_trials=trials, timeout=timeout_s, callbacks=[finished])
         result = _result(study, settings.home, run.run_id)
         run.log({"share_of_gap": result.worth, "usual": result.usual}, [*result.pictures.values(), result.recipe_file])
     progress("done", 1.0)
     return result
 
 
-def suggested(trial: Trial) -> Recipe:
-    """A recipe from the space that is searched."""
+def suggested(trial: Trial, usual: Recipe) -> Recipe:
+    """A recipe from the space that is searched, in all else as usual."""
     objective = trial.suggest_categorical("objective", ["tweedie", "poisson"])
     return replace(
-        Recipe(),
+        usual,
         objective=objective,
         variance_power=trial.suggest_float("variance_power", 1.1, 1.9) if objective == "tweedie" else 1.5,
         leaves=trial.suggest_int("leaves", 4, 63, log=True),
@@ -182,33 +192,36 @@ def suggested(trial: Trial) -> Recipe:
     )
 
 
-def _tried(trial: Trial, ground: Ground) -> float:
+def trailing(share: float, block: int, earlier: Sequence[Mapping[int, float]]) -> bool:
+    """Whether a trial's share up to a block lies below what half of the earlier trials had by then, beyond chance."""
+    theirs = [values[block] for values in earlier if block in values]
+    return len(theirs) >= LEAST_EARLIER and share < float(np.median(theirs)) - TRAILING
+
+
+def _tried(trial: Trial, ground: Ground, usual: Recipe) -> float:
     import optuna  # noqa: PLC0415 - as above
 
-    recipe = suggested(trial)
+    recipe = suggested(trial, usual)
     trial.set_user_attr("recipe", asdict(recipe))
 
     def told(block: int, share: float) -> None:
         trial.report(share, block)
-        if trial.should_prune():
+        # Optuna's own median rule looks at the best share of all blocks, and the first weeks are the easiest.
+        if block and trailing(share, block, [t.intermediate_values for t in trial.study.trials[: trial.number]]):
             raise optuna.TrialPruned
 
     return ground.worth(recipe, told)
 
 
-def _study(home: Path, weeks: range) -> Study:
+def _study(home: Path, weeks: range, usual: Recipe) -> Study:
     """The home's study of these weeks and features; the usual recipe comes first, so that the best is never worse."""
     import optuna  # noqa: PLC0415 - as above
 
     home.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{home / 'tuning.db'}")
-    name = f"value-{weeks[0]}-{weeks[-1]}-{fingerprint_of(asdict(Recipe()), fingerprint())}"
+    name = f"value-{weeks[0]}-{weeks[-1]}-{fingerprint_of(asdict(usual), fingerprint())}"
     study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=optuna.pruners.NopPruner()
     )
     # Going on with the same seed would try the same recipes again.
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))

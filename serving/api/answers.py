@@ -73,6 +73,12 @@ class Arrival:
     p90: AwareDatetime | None
     start: Expected
 
+    @classmethod
+    def of(cls, eta: Eta, begun_at: datetime | None) -> Self:
+        """As predicted; what has begun is known to have."""
+        start = Expected(p50=begun_at or eta.start_p50, p90=begun_at or eta.start_p90)
+        return cls(p50=eta.p50, p90=eta.p90, start=start)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhyNot:
@@ -147,7 +153,7 @@ class Place:
             model_version=standing.model_version,
             source=standing.source,
             fallback=estimate.fallback if estimate else None,
-            eta=Arrival(p50=eta.p50, p90=eta.p90, start=Expected(p50=None, p90=None)) if eta else None,
+            eta=Arrival.of(eta, standing.begun_at) if eta else None,
             feasibility=feasibility(standing.campaign.launch_by, eta),
             why=WhyNot(reason=why.reason, object=why.object, until=why.until) if why else None,
             ended=ending(standing),
@@ -190,6 +196,29 @@ class Queue:
     by_matrix: bool
     total: int
     campaigns: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """Where a campaign stands, None for one that is not there, and where it would."""
+
+    campaign_id: str
+    before: Place | None
+    after: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supposed:
+    """`POST /what-if`: the campaigns asked about as they would stand, the one that is not there first.
+
+    Attributes
+    ----------
+    put_back : how many others would stand further back than they do.
+    """
+
+    moment: AwareDatetime
+    campaigns: tuple[Moved, ...]
+    put_back: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
 
 STRICT = ConfigDict(extra="forbid")
 
-MOST_CAMPAIGNS, MOST_TASKS, MOST_FACTS = 10_000, 100_000, 100_000
+MOST_CAMPAIGNS, MOST_TASKS, MOST_FACTS, MOST_SUPPOSED = 10_000, 100_000, 100_000, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +88,22 @@ class Signals:
     __pydantic_config__ = STRICT
 
 
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """`POST /what-if`: a campaign that is not there, and changes of those that are, by their ids; nothing is stored."""
+
+    campaign: Campaign | None = None
+    changes: Annotated[dict[str, Change], MaxLen(MOST_SUPPOSED)] = field(default_factory=dict)
+
+    __pydantic_config__ = STRICT
+
+
 ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
 SUBMISSION: TypeAdapter[Submission] = TypeAdapter(Submission)
 CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 MORE_TASKS: TypeAdapter[MoreTasks] = TypeAdapter(MoreTasks)
 REDRIVE: TypeAdapter[Redrive] = TypeAdapter(Redrive)
+WHAT_IF: TypeAdapter[WhatIf] = TypeAdapter(WhatIf)
 OUTCOMES: TypeAdapter[Outcomes] = TypeAdapter(Outcomes)
 SIGNALS: TypeAdapter[Signals] = TypeAdapter(Signals)
 CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)

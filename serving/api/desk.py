@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import fmean, quantiles
@@ -13,18 +13,19 @@ from typing import Any
 from features.records import Campaign, Kpi, Signal, Task
 from serving.api.admission import Admission
 from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Redriven, TasksAdded
-from serving.api.bodies import CAMPAIGN, Change, Submission, read
-from serving.api.sizes import MOST_PAYLOAD_BYTES
+from serving.api.bodies import Change, Submission
+from serving.api.checks import check_tasks, with_facts
+from serving.api.supposing import Supposing
 from serving.clock import Clock
-from serving.errors import BadInput, CampaignUnknown, Fault, HandlerUnknown, NothingDead, NotReady, TooMuch
+from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State, after
 from serving.scheduling.tick import Tick
 
-_PATIENCE_S = 10.0
-"""How long an answer waits for the scheduler's next step; without it, it lacks position and eta."""
+_PATIENCE_S, _PREDICTION_PATIENCE_S = 10.0, 2.0
+"""How long an answer waits for the scheduler's next step, and for a prediction: it lacks what does not come."""
 
 _PATIENT_STEPS = 3
 """Steps that may break off in a row before the scheduler says that it is not ready."""
@@ -39,6 +40,7 @@ class Desk:
     handlers: Handlers
     clock: Clock
     admission: Admission
+    supposing: Supposing
 
     async def submit(self, submission: Submission) -> tuple[bool, Placed]:
         """Keep a campaign with its tasks; True if it is new, False if it was submitted before with equal content.
@@ -49,7 +51,7 @@ class Desk:
         QueueFull, SubmittedTooFast
             Not for one that was submitted before: asking again is always answered.
         """
-        self._check_tasks(submission.tasks)
+        check_tasks(submission.tasks, self.handlers)
         campaign_id, account, tasks = submission.campaign_id, submission.account, len(submission.tasks)
         at = self.clock.now()
         refusal = self._full(at, campaigns=1, tasks=tasks) or self.admission.hasty(account, at)
@@ -68,7 +70,7 @@ class Desk:
         ------
         CampaignUnknown
         """
-        board = await self._board_after_change() if changed else self.tick.board
+        board = await self._board_after_change(campaign_id) if changed else self.tick.board
         standing = self.store.standing(campaign_id, self.clock.now())
         return Placed.of(standing, board, campaign=standing.campaign)
 
@@ -83,7 +85,7 @@ class Desk:
         event = _pausing(standing.state, change.paused)
         if event is not None:
             after(standing.state, event)  # refuse before anything is stored
-        _check_facts(standing.campaign, change.facts)
+        with_facts(standing.campaign, change.facts)  # refuses what would not be valid
         self.store.revise(campaign_id, change.facts, boost=change.boost, pinned=change.pin)
         if event is not None:
             self.store.apply(campaign_id, event)
@@ -108,7 +110,7 @@ class Desk:
         ------
         CampaignUnknown, IllegalTransition, BadInput, HandlerUnknown, QueueFull
         """
-        self._check_tasks(tasks)
+        check_tasks(tasks, self.handlers)
         at = self.clock.now()
         account = self.store.standing(campaign_id, at).campaign.account
         refusal = self._full(at, campaigns=0, tasks=len(tasks))
@@ -116,7 +118,7 @@ class Desk:
             raise refusal
         added = self.store.add_tasks(campaign_id, tasks, at)
         self.admission.admitted(account, at, campaigns=0, tasks=added)
-        board = await self._board_after_change()
+        board = await self._board_after_change(campaign_id)
         standing = self.store.standing(campaign_id, self.clock.now())
         return TasksAdded.of(standing, board, added=added)
 
@@ -143,7 +145,7 @@ class Desk:
         if self.store.standing(campaign_id, at).progress.dead == 0:
             raise NothingDead(campaign_id)
         redriven = self.store.redrive(campaign_id, task_ids, at)
-        await self._board_after_change()
+        await self._board_after_change(campaign_id)
         return Redriven(campaign_id=campaign_id, redriven=redriven)
 
     def check_ready(self) -> None:
@@ -208,11 +210,14 @@ class Desk:
             "dead_letters": len(self.store.dead_letters()),
         }
 
-    async def _board_after_change(self) -> Board:
-        try:
-            return await asyncio.wait_for(self.tick.refreshed(), _PATIENCE_S)
-        except TimeoutError:
-            return self.tick.board
+    async def _board_after_change(self, campaign_id: str) -> Board:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                board = await self.tick.refreshed()
+            async with asyncio.timeout(_PREDICTION_PATIENCE_S):
+                while (entry := board.entry(campaign_id)) is not None and entry.standing.estimate is None:
+                    board = await self.tick.refreshed(at_once=False)
+        return self.tick.board
 
     def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
         """Why there is no room for so many more; None if there is.
@@ -226,18 +231,6 @@ class Desk:
         if tasks > most:
             raise BadInput("tasks", tasks, f"must be at most {most} (most_queued_tasks)")
         return self.admission.full(at, campaigns=campaigns, tasks=tasks)
-
-    def _check_tasks(self, tasks: Sequence[Task]) -> None:
-        names = frozenset(self.handlers.names)
-        for number, task in enumerate(tasks):
-            if task.handler not in names:
-                raise HandlerUnknown(task.handler, self.handlers.names, field=f"tasks[{number}].handler")
-            size = len(json.dumps(task.payload)) if task.payload else 0
-            if size > MOST_PAYLOAD_BYTES:
-                allowed = (
-                    f"must be at most {MOST_PAYLOAD_BYTES} bytes of JSON: keep what is larger elsewhere, and name it"
-                )
-                raise BadInput(f"tasks[{number}].payload", f"{size} bytes", allowed)
 
     def _check_known(self, kpis: Sequence[Kpi]) -> None:
         first_row = {kpi.campaign_id: row for row, kpi in reversed(list(enumerate(kpis)))}
@@ -262,14 +255,3 @@ def _pausing(state: State, paused: bool | None) -> Event | None:
     if paused is None or paused == (state is State.PAUSED):
         return None
     return Event.PAUSE if paused else Event.RESUME
-
-
-def _check_facts(campaign: Campaign, facts: Mapping[str, Any]) -> None:
-    """Refuse facts with which the campaign would not be valid, as strictly as when it was submitted."""
-    if not facts:
-        return
-    try:
-        read(CAMPAIGN, json.dumps({**CAMPAIGN.dump_python(campaign, mode="json"), **facts}))
-    except BadInput as error:
-        faults = [Fault(**{**asdict(f), "field": f"facts.{f.field}"}) for f in error.faults]
-        raise BadInput.of(faults) from error

@@ -12,8 +12,7 @@ def ending(standing: Standing) -> str | None:
     if standing.state is State.EXPIRED:
         gone_at = worthless_from(standing.campaign)
         since = "" if gone_at is None else f" since {gone_at.isoformat()}"
-        left = 1 - standing.progress.units_done / standing.progress.units if standing.progress.units else 1.0
-        return f"nothing was left to win{since}, with {left:.0%} of its work undone"
+        return f"nothing was left to win{since}, with {100 * standing.progress.share_left:.0f} % of its work undone"
     if standing.state is State.FAILED:
         dead = standing.progress.dead
         return f"{dead} of its {standing.progress.tasks} tasks failed for good: see GET /dead-letters"

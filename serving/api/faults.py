@@ -13,6 +13,7 @@ from features.records import PLAIN, PRINTABLE
 from serving.errors import Fault
 
 _LONGEST_VALUE = 200
+_LARGEST_INT = 2**63
 
 _SUBJECT = re.compile(r"^\w+ should")
 """Pydantic begins its sentences with what the value is; ours begin with the field."""
@@ -72,7 +73,11 @@ def _path(where: str, parts: tuple[int | str, ...]) -> str:
 
 def shown(value: Any) -> Any:
     """A value as a problem may show it: short, and writable as JSON."""
-    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or (isinstance(value, int) and abs(value) < _LARGEST_INT):
+        return value
+    if isinstance(value, int):
+        return "a number of very many digits"
+    if isinstance(value, float) and math.isfinite(value):
         return value
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."

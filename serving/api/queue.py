@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import ValidationError
 
-from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, TasksAdded
-from serving.api.bodies import CHANGE, MORE_TASKS, OUTCOMES, REDRIVE, SIGNALS, SUBMISSION, read, read_for
+from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, Supposed, TasksAdded
+from serving.api.bodies import CHANGE, MORE_TASKS, OUTCOMES, REDRIVE, SIGNALS, SUBMISSION, WHAT_IF, read, read_for
 from serving.api.desk import Desk
 from serving.api.document import document_bodies
 from serving.api.faults import fault_of
@@ -83,6 +83,7 @@ def queue_app(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> FastAP
             ("/campaigns/{campaign_id}", "patch"): CHANGE,
             ("/campaigns/{campaign_id}/tasks", "post"): MORE_TASKS,
             ("/campaigns/{campaign_id}/redrive", "post"): REDRIVE,
+            ("/what-if", "post"): WHAT_IF,
             ("/outcomes", "post"): OUTCOMES,
             ("/signals", "post"): SIGNALS,
         },
@@ -146,6 +147,11 @@ def _add_the_rest(app: FastAPI) -> None:
     ) -> Queue:
         """List live campaigns in the order work would start."""
         return desk.queue(limit, account, state)
+
+    @app.post("/what-if")
+    async def what_if(body: Body, desk: OpenDesk) -> Supposed:
+        """Tell where a campaign that is not there would stand, or how changes would move those that are."""
+        return await desk.supposing.answer(read(WHAT_IF, body))
 
     @app.post("/outcomes")
     async def outcomes(body: Body, desk: OpenDesk) -> Stored:

@@ -17,29 +17,29 @@ TIMEOUT_S = 10.0
 """How long a call may take by default."""
 
 
-MOST_WAITS, LONGEST_WAIT_S = 5, 60.0
-"""How often, and how long at once, a call waits because the service asked for it (`Retry-After`)."""
+TRIES, MOST_WAITS, LONGEST_WAIT_S = 3, 5, 60.0
+"""How often a call is tried when nobody answers, and how often, and how long at once, it waits when asked to."""
 
-_TRIES = 3
 _SOON = wait_random_exponential(multiplier=0.1, max=1.0)
+_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-def patience(*failures: type[Exception]) -> dict[str, Any]:
-    """Three tries, shortly after each other, when a call fails in one of these ways.
+def patience(*failures: type[Exception], tries: int = TRIES, waits: int = 0) -> dict[str, Any]:
+    """So many tries, shortly after each other, when a call fails in one of these ways.
 
-    An answer that asks to try again later is waited for, as often and as long as is allowed, and is the answer then.
+    An answer that asks to come again later is waited for `waits` times, a minute each at most, before it is the answer.
     """
+
+    def enough(state: RetryCallState) -> bool:
+        failed = state.outcome is not None and state.outcome.failed
+        return state.attempt_number >= (tries if failed else waits + 1)
+
     return {
         "retry": retry_if_exception_type(failures) | retry_if_result(_asks_to_wait),
-        "stop": _tried_enough,
+        "stop": enough,
         "wait": _wait_s,
         "retry_error_callback": lambda state: state.outcome.result(),  # the answer, or the failure raised again
     }
-
-
-def _tried_enough(state: RetryCallState) -> bool:
-    failed = state.outcome is not None and state.outcome.failed
-    return state.attempt_number >= (_TRIES if failed else MOST_WAITS + 1)
 
 
 def _wait_s(state: RetryCallState) -> float:
@@ -58,9 +58,6 @@ def _retry_after_s(response: httpx.Response) -> float | None:
     """Seconds the service asks to wait; None when it does not. Ours say seconds, never a date."""
     asked = response.headers.get("retry-after", "")
     return float(asked) if response.status_code in _LATER and asked.isdecimal() else None
-
-
-_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 def answered(answer: TypeAdapter[Answer], response: httpx.Response) -> Answer:

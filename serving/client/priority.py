@@ -13,14 +13,14 @@ from tenacity import AsyncRetrying
 from features.records import Campaign
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED, Asked
-from serving.client.calls import TIMEOUT_S, Answer, answered, patience, unreachable
+from serving.client.calls import TIMEOUT_S, TRIES, Answer, answered, patience, unreachable
 from serving.prediction import Card
 
 _PREDICTIONS, _EXPLANATIONS, _CARD = TypeAdapter(Predictions), TypeAdapter(Explanations), TypeAdapter(Card)
 
 
 class PriorityClient:
-    """The prediction API. Every call is safe to repeat, and is, when nobody answers.
+    """The prediction API. Every call is safe to repeat, and is when nobody answers, unless nobody did the last time.
 
     Raises
     ------
@@ -33,6 +33,7 @@ class PriorityClient:
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         self._url = url
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s)
+        self._answered = True
 
     async def __aenter__(self) -> Self:
         """Use within `async with`, which closes its connections."""
@@ -57,10 +58,13 @@ class PriorityClient:
     async def _call(self, answer: TypeAdapter[Answer], method: str, path: str, body: bytes | None) -> Answer:
         headers = {"content-type": "application/json"}
         try:
-            again = AsyncRetrying(**patience(httpx.TransportError))
+            # Who waits for a service that is gone again and again is no quicker to do without it.
+            again = AsyncRetrying(**patience(httpx.TransportError, tries=TRIES if self._answered else 1))
             response: httpx.Response = await again(self._http.request, method, path, content=body, headers=headers)
         except httpx.HTTPError as error:
+            self._answered = False
             raise unreachable(self._url, error) from error
+        self._answered = True
         return answered(answer, response)
 
 

@@ -11,12 +11,13 @@ from pydantic import TypeAdapter
 from tenacity import Retrying
 
 from features.records import Campaign, Kpi, Signal, Task
-from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, TasksAdded
-from serving.api.bodies import CAMPAIGN, OUTCOMES, SIGNALS, TASKS, Outcomes, Signals
-from serving.client.calls import TIMEOUT_S, Answer, answered, patience, unreachable
+from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, Supposed, TasksAdded
+from serving.api.bodies import CAMPAIGN, OUTCOMES, SIGNALS, TASKS, WHAT_IF, Change, Outcomes, Signals, WhatIf
+from serving.client.calls import MOST_WAITS, TIMEOUT_S, Answer, answered, patience, unreachable
 
 _PLACE, _PLACED, _TASKS_ADDED = TypeAdapter(Place), TypeAdapter(Placed), TypeAdapter(TasksAdded)
 _DEAD, _REDRIVEN = TypeAdapter(DeadLetters), TypeAdapter(Redriven)
+_SUPPOSED = TypeAdapter(Supposed)
 _QUEUE, _STORED, _TABLE = TypeAdapter(Queue), TypeAdapter(Stored), TypeAdapter(dict[str, Any])
 
 
@@ -90,6 +91,11 @@ class QueueClient:
         asked = {"limit": limit, "account": account, "state": state}
         return self._call(_QUEUE, "GET", "/queue", params={k: v for k, v in asked.items() if v is not None})
 
+    def what_if(self, campaign: Campaign | None = None, changes: Mapping[str, Change] | None = None) -> Supposed:
+        """Where a campaign that is not there would stand, or how changes would move those that are."""
+        body = WHAT_IF.dump_json(WhatIf(campaign=campaign, changes=dict(changes or {})))
+        return self._call(_SUPPOSED, "POST", "/what-if", content=body)
+
     def dead_letters(self, campaign_id: str | None = None, *, limit: int = 100) -> DeadLetters:
         """Tasks that failed for good, oldest first."""
         asked = {"campaign_id": campaign_id, "limit": limit}
@@ -118,7 +124,7 @@ class QueueClient:
         self, answer: TypeAdapter[Answer], method: str, path: str, *, once: bool = False, **request: Any
     ) -> Answer:
         # What would count twice is repeated only if it surely did not arrive.
-        again = patience(httpx.ConnectError if once else httpx.TransportError)
+        again = patience(httpx.ConnectError if once else httpx.TransportError, waits=MOST_WAITS)
         try:
             response = Retrying(**again)(self._http.request, method, path, **request)
         except httpx.HTTPError as error:

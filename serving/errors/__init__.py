@@ -23,6 +23,7 @@ from serving.errors.models import (
     NoChampion,
     NothingToRestore,
     RegistryUnreachable,
+    TooFewWeeks,
 )
 from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
 from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable
@@ -57,6 +58,7 @@ __all__ = [
     "SettingInvalid",
     "StaleLease",
     "SubmittedTooFast",
+    "TooFewWeeks",
     "TooMuch",
     "WorkerDied",
     "problem",

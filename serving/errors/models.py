@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 
 from serving.errors.base import ExitCode, PrecedenceError
@@ -77,6 +78,26 @@ class RegistryUnreachable(PrecedenceError):
             f"model registry {uri} is unreachable ({reason}): start it, or set PRECEDENCE_TRACKING_URI",
             uri=uri,
             reason=reason,
+        )
+
+
+class TooFewWeeks(PrecedenceError):
+    """A champion has learned from all there is but a few weeks, so that a challenger cannot be judged."""
+
+    exit_code = ExitCode.NOTHING_TO_LEARN
+    title = "Too few weeks to judge by"
+
+    def __init__(self, version: str, learned_until: datetime, unseen: int, needed: int) -> None:
+        more = needed - unseen
+        super().__init__(
+            f"champion (version {version}) has learned until {learned_until:%Y-%m-%d}, and"
+            f" {unseen or 'no'} {'week' if unseen == 1 else 'weeks'} of finished campaigns came after: a challenger is"
+            f" judged on {needed} at least that neither learned from, so {more} more"
+            f" {'is' if more == 1 else 'are'} needed: retrain then",
+            version=version,
+            learned_until=learned_until.isoformat(),
+            unseen=unseen,
+            needed=needed,
         )
 
 

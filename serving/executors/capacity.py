@@ -26,7 +26,7 @@ class Capacity:
     >>> capacity = Capacity(1, 8, idle_s=60)
     >>> capacity.fit(5, noon)
     5
-    >>> capacity.fit(2, noon + timedelta(seconds=59)), capacity.fit(0, noon + timedelta(seconds=60))
+    >>> capacity.fit(2, noon + timedelta(seconds=10)), capacity.fit(0, noon + timedelta(seconds=70))
     (5, 2)
     """
 

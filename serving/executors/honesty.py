@@ -35,7 +35,7 @@ def reached(step: Any, lease: Lease) -> Reached:
     is_number: bool = isinstance(done, Real) and not isinstance(done, bool)
     if not is_number:
         raise CheckpointInvalid("checkpoint.units_done", done, "must be a number")
-    if not lease.units_done - units * _ROUNDING <= float(done) <= units * (1 + _ROUNDING):
+    if not lease.units_done - units * _ROUNDING <= done <= units * (1 + _ROUNDING):
         allowed = f"must be from {lease.units_done:g}, done before, to {units:g}, the units of the task"
         raise CheckpointInvalid("checkpoint.units_done", done, allowed)
     return Reached(state, min(max(float(done), lease.units_done), units))
@@ -50,3 +50,12 @@ def told(error: BaseException) -> str:
         said = type(error).__name__
     text = said.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def traceable(error: BaseException) -> BaseException | None:
+    """The error if its words can be written to any log; None for one that holds half a surrogate, or none at all."""
+    try:
+        str(error).encode("utf-8")
+    except Exception:  # noqa: BLE001 - it is somebody else's code that puts its own errors into words
+        return None
+    return error

@@ -15,7 +15,7 @@ from random import Random
 from serving.clock import Clock
 from serving.errors import BadInput
 from serving.executors.capacity import Capacity
-from serving.executors.honesty import reached, told
+from serving.executors.honesty import reached, told, traceable
 from serving.executors.pace import Pace
 from serving.executors.reports import Reports
 from serving.executors.retry import Retry
@@ -240,7 +240,7 @@ class LocalExecutor:
         if not failed.counts:
             log.info("task_told_to_wait", extra=fields)
         else:
-            log.warning("task_failed" if failed.retry_at else "task_died", extra=fields, exc_info=error)
+            log.warning("task_failed" if failed.retry_at else "task_died", extra=fields, exc_info=traceable(error))
         return failed
 
     def _end(self, held: _Held, outcome: Outcome) -> None:

@@ -1,1 +1,5 @@
-"""Handlers do a task's work, chunk by chunk."""
+"""Handlers do a task's work, chunk by chunk. What whoever writes one needs can be imported from here."""
+
+from serving.handlers.contract import Checkpoint, Context, GiveUp, PlainContext, RetryLater
+
+__all__ = ["Checkpoint", "Context", "GiveUp", "PlainContext", "RetryLater"]

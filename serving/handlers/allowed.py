@@ -16,6 +16,8 @@ Address = IPv4Address | IPv6Address
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All that is handed out for use in public; what lies outside is reserved, though not always called private."""
 _LONGEST = 2_000
 
 
@@ -87,7 +89,7 @@ class Allowed:
             return True
         if self._names(host) and (_literal(host) == literal or (host == "localhost" and meant.is_loopback)):
             return True
-        return meant.is_global and not meant.is_multicast
+        return _is_public(meant)
 
     def _names(self, host: str) -> bool:
         return host in self.hosts or any(host == named for _, named, _ in self.origins)
@@ -98,10 +100,14 @@ class Allowed:
     def _with(self, entry: str) -> Allowed:
         more = replace(self, entries=(*self.entries, entry))
         if "://" in entry:
-            url = _read(entry)
+            try:
+                url = _read(entry)
+                origin = _origin(url)
+            except ValueError as error:
+                raise ValueError(f"{entry!r} {error}") from error
             if url.raw_path != b"/" or url.fragment:
                 raise ValueError(f"{entry!r} must end with the host or port: a path is not looked at")
-            return replace(more, origins=self.origins | {_origin(url)})
+            return replace(more, origins=self.origins | {origin})
         try:
             return replace(more, networks=(*self.networks, ip_network(entry)))
         except ValueError:
@@ -122,7 +128,7 @@ def _read(url: str) -> httpx.URL:
     except (httpx.InvalidURL, ValueError) as error:
         raise ValueError(f"must be a URL ({error})") from error
     if read.scheme not in _PORTS or not read.raw_host:
-        raise ValueError(f"{url!r} must be a URL that begins with https://HOST or http://HOST")
+        raise ValueError("must be a URL that begins with https://HOST or http://HOST")
     if read.userinfo:
         raise ValueError("must be a URL without a user's name or password")
     return read
@@ -142,6 +148,12 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _meant(address: Address) -> Address:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
 from features.records import Task
-from serving.api.faults import faults_of
+from serving.api.faults import faults_of, shown
 from serving.clock import SystemClock
 from serving.errors import AnswerInvalid, BadInput, CheckpointInvalid
 from serving.handlers.contract import Checkpoint, Context, GiveUp, RetryLater
@@ -85,11 +85,11 @@ class Http:
             return self._url
         url = task.payload.get("url")
         if not isinstance(url, str):
-            raise BadInput("payload.url", url, "must be the URL that the work is to be posted to")
+            raise BadInput("payload.url", shown(url), "must be the URL that the work is to be posted to")
         try:
             self._web.allowed.origin_of(url)
         except ValueError as error:
-            raise BadInput("payload.url", url, str(error)) from error
+            raise BadInput("payload.url", shown(url), str(error)) from error
         return url
 
 

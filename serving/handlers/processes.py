@@ -55,9 +55,10 @@ class _Worker:
 
 
 class Processes:
-    """Processes that run plain generators, as many as run at once; one without work for a minute is ended."""
+    """Processes that run plain generators, as many as run at once; one that is `idle_s` without work is ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_s: float = _IDLE_S) -> None:
+        self._idle_s = idle_s
         self._all: set[_Worker] = set()
         self._idle: list[_Worker] = []
 
@@ -83,7 +84,7 @@ class Processes:
     def given_back(self, worker: _Worker) -> None:
         """Keep a process for the next task."""
         self._idle.append(worker)
-        worker.ending = asyncio.get_running_loop().call_later(_IDLE_S, worker.end)
+        worker.ending = asyncio.get_running_loop().call_later(self._idle_s, worker.end)
 
     async def close(self) -> None:
         """End them all."""

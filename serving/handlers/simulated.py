@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import Strict, TypeAdapter, ValidationError
 
-from features.records import Positive, Task
+from features.records import STRICT, Positive, Task
 from serving.api.faults import faults_of
 from serving.errors import BadInput
 from serving.handlers.contract import Checkpoint, Context
@@ -26,11 +26,11 @@ class Pretended:
     Each chunk appends its idempotency key to that file, so that effects can be counted.
     """
 
-    slot_hours: Positive = 1.0
-    chunks: Annotated[int, Ge(1), Le(MOST_CHUNKS)] = 1
+    slot_hours: Annotated[Positive, Strict()] = 1.0
+    chunks: Annotated[int, Strict(), Ge(1), Le(MOST_CHUNKS)] = 1
     effects: str | None = None
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
 
 _PRETENDED = TypeAdapter(Pretended)

@@ -16,6 +16,9 @@ from serving.handlers.contract import GiveUp
 MOST_BYTES = 1_000_000
 """Of an answer: it says how far the work came, and holds none of it."""
 
+_KEPT_OPEN_S = 5.0
+"""Wall-clock seconds a connection without work is kept: many servers close theirs not much later."""
+
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses that a host name stands for."""
 
@@ -68,7 +71,9 @@ class Web:
         if self._pool is None:
             guard = _Guard(self.allowed, self._resolve)
             context = httpx.create_ssl_context()
-            self._pool = httpcore.AsyncConnectionPool(context, max_connections=None, network_backend=guard)
+            self._pool = httpcore.AsyncConnectionPool(
+                context, max_connections=None, keepalive_expiry=_KEPT_OPEN_S, network_backend=guard
+            )
         sent = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "precedence", **headers}
         try:
             async with (

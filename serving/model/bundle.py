@@ -16,22 +16,25 @@ import numpy.typing as npt
 from features.contract import FEATURE_NAMES
 from features.curves import Floats, hours
 from features.matrix import Matrix
-from features.records import Campaign
+from features.records import Campaign, ValueLabel
 from features.rhythm import Rhythm
 from features.snapshot import Snapshot
 from serving import priority
 from serving.model import storage
 from serving.model.explanation import explained, reasons_of
 from serving.model.fallback import Unanswerable, fallback_reasons
+from serving.model.increment import above_baseline
 from serving.model.matrix import explained_by_matrix, matrix_reasons
 from serving.model.meta import Meta
 from serving.model.processing import ProcessingTimes
-from serving.model.words import in_words
-from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime, Reason
+from serving.model.words import anyway, in_words
+from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
 from serving.scheduling.columns import Columns
 
 _THREADS = 1
 """Threads of one prediction: requests run side by side, and a request's few rows gain nothing from more."""
+
+_BASELINE = FEATURE_NAMES.index("target_baseline")
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,12 @@ class Bundle:
         return priority.Scale(np.array(self.meta.index_quantiles))
 
     def values_of(self, rows: Floats) -> Floats:
-        """What the trees say, in dollars, 0 at least: one entry a row of features in contract order."""
+        """What the model says, in dollars, 0 at least: one entry a row of features in contract order.
+
+        The trees predict gross revenue; for incremental value the expected baseline is taken off.
+        """
         values: Floats = np.maximum(self.booster.predict(rows, num_threads=_THREADS), 0.0)
-        return values
+        return above_baseline(values, rows[:, _BASELINE]) if self.meta.label is ValueLabel.INCREMENTAL else values
 
     def card(self) -> Card:
         """Identity, contract, training window, scale, metrics and the snapshot's moment."""
@@ -101,6 +107,7 @@ class Bundle:
             training_window=meta.training_window,
             snapshot_at=self.snapshot.moment,
             objective=meta.objective,
+            label=meta.label.value,
             horizon_h=meta.horizon_h,
             index_quantiles=meta.index_quantiles,
             rhythm=meta.rhythm,
@@ -163,9 +170,18 @@ class Bundle:
         return [
             explained_by_matrix(self.matrix, answer, campaign, row)
             if answer.fallback
-            else _explained(answer, reasons_of(FEATURE_NAMES, row, parts), matrix_reasons(self.matrix, campaign, row))
+            else explained(
+                answer,
+                reasons := reasons_of(FEATURE_NAMES, row, parts),
+                (*self._taken_off(row), *in_words(reasons)),
+                matrix_reasons(self.matrix, campaign, row),
+            )
             for answer, campaign, row, parts in zip(answers, campaigns, rows, contributions, strict=True)
         ]
+
+    def _taken_off(self, row: Floats) -> tuple[str, ...]:
+        """In words what lies between the gross value of the trees and what is answered; nothing for gross values."""
+        return (anyway(float(np.nan_to_num(row[_BASELINE]))),) if self.meta.label is ValueLabel.INCREMENTAL else ()
 
     def _why_not(self, rows: Floats, at: datetime) -> list[Unanswerable]:
         age_h, by_targets = self.snapshot.age_h(at), self.meta.by_targets
@@ -207,7 +223,3 @@ class Bundle:
                 campaigns, why_not, *(column.tolist() for column in columns), strict=True
             )
         ]
-
-
-def _explained(answer: Prediction, reasons: tuple[Reason, ...], matrix: tuple[Reason, ...]) -> Explanation:
-    return explained(answer, reasons, in_words(reasons), matrix)

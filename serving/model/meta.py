@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import AwareDatetime, FiniteFloat, NonNegativeFloat, PositiveFloat
 
 from features.curves import Floats
+from features.records import ValueLabel
 from features.rhythm import Rhythm
 from serving.model.intervals import STRICT, ValueIntervals
 
@@ -79,7 +80,8 @@ class Meta:
     rhythm : of the market, in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     training_window : first and last moment the training data cover.
     by_targets : whether every campaign the model learned from named its targets.
-    recipe : how the model was fitted, for whoever would fit it again or tell two recipes apart.
+    recipe : how the model was fitted, for whoever would fit it again or tell two recipes apart; its `label` says
+        what the value of a campaign is taken to be.
     version : the registry's version, unknown until registered.
     """
 
@@ -106,3 +108,8 @@ class Meta:
         if len(self.index_quantiles) < 2 or np.any(np.diff(self.index_quantiles) < 0):
             raise ValueError("index_quantiles must be at least two numbers that never fall")
         Rhythm.of(self.rhythm)  # raises ValueError
+
+    @property
+    def label(self) -> ValueLabel:
+        """What its dollars are, as the recipe says; gross where it says nothing."""
+        return ValueLabel(str(self.recipe.get("label", ValueLabel.GROSS)))

@@ -36,6 +36,15 @@ def in_words(reasons: Sequence[Reason], most: int = 6) -> tuple[str, ...]:
     return tuple(_factor(reason, known) for reason in felt[:most])
 
 
+def anyway(baseline: float) -> str:
+    """What was taken off the gross value that the factors explain.
+
+    >>> anyway(120.0)
+    'its targets would earn $120 without it, which is taken off'
+    """
+    return f"its targets would earn ${baseline:,.0f} without it, which is taken off"
+
+
 def in_points(reasons: Sequence[Reason]) -> tuple[str, ...]:
     """Reasons of the matrix, as points of its hundred.
 

@@ -25,12 +25,18 @@ TEXT = ("campaign_id", "fallback")
 
 
 def signature() -> ModelSignature:
-    """Input: the columns of `frames`, of which only `REQUIRED` must be there. Parameter `at`: ISO 8601, or empty."""
+    """Input: the columns of `frames`, of which only `REQUIRED` must be there. Parameter `at`: ISO 8601, or empty.
+
+    Numbers are left to the model to check, which names row, field and what is allowed: MLflow would refuse whole ones,
+    since not every int64 fits into a double.
+    """
     from mlflow.models import ModelSignature  # noqa: PLC0415 - takes seconds, and only training needs it
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415 - as above
+    from mlflow.types.schema import AnyType  # noqa: PLC0415 - as above
 
     asked = [
-        ColSpec("double" if name in NUMBERS else "string", name, required=name in REQUIRED) for name in (*COLUMNS, "at")
+        ColSpec(AnyType() if name in NUMBERS else "string", name, required=name in REQUIRED)
+        for name in (*COLUMNS, "at")
     ]
     answered = [ColSpec("string" if name in TEXT else "double", name) for name in OUTPUT]
     return ModelSignature(Schema(asked), Schema(answered), ParamSchema([ParamSpec("at", "string", default="")]))

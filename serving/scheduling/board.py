@@ -46,10 +46,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Eta:
-    """When a campaign will be done, by the middle and by the pessimistic prediction of all work; None if unknown."""
+    """When a campaign will be done, and begin, by the middle and by the pessimistic prediction of all work.
+
+    None where that is unknown.
+    """
 
     p50: datetime | None
     p90: datetime | None
+    start_p50: datetime | None
+    start_p90: datetime | None
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ class Board:
         ratio = np.array([e.p90_h / max(e.p50_h, _HAIR_H) for s in standings if (e := s.estimate)])
         left = np.maximum(columns.remaining_h, np.minimum(columns.chunk_h, columns.work_h))
         running = {at: s.progress.leased for at, s in enumerate(standings) if s.progress.leased}
-        done = [
+        middling, bad = (
             play(
                 columns,
                 actual,
@@ -144,10 +149,11 @@ class Board:
                 preemption=self.policy.preemption,
                 running=running,
                 most_checkpoints=_MOST_CHECKPOINTS,
-            ).finished_h
+            )
             for actual in (left, left * np.maximum(ratio, 1.0))
-        ]
-        return {s.campaign_id: Eta(*(moment_at(finished[at]) for finished in done)) for at, s in enumerate(standings)}
+        )
+        moments = (middling.finished_h, bad.finished_h, middling.started_h, bad.started_h)
+        return {s.campaign_id: Eta(*(moment_at(each[at]) for each in moments)) for at, s in enumerate(standings)}
 
     def started(self, leases: Sequence[Lease], grants: Sequence[Grant]) -> Self:
         """The board once tasks were leased for grants."""

@@ -29,8 +29,8 @@ _OWN = (
     "account",
     "asks_h",
     "begun",
+    "changes_h",
     "chunk_units",
-    "due_h",
     "estimated",
     "follows",
     "open",
@@ -80,6 +80,14 @@ class Roster:
     def __len__(self) -> int:
         return len(self.standings)
 
+    def copy(self) -> Roster:
+        """A roster that may go its own way."""
+        other = Roster(self._rules, self._pace_s, self._refresh_h)
+        other.standings, other.terms, other.row_of = list(self.standings), list(self.terms), dict(self.row_of)
+        other._codes = dict(self._codes)
+        other._arrays = {name: array.copy() for name, array in self._arrays.items()}
+        return other
+
     def update(self, standings: Iterable[Standing], moment: datetime) -> None:
         """Take in campaigns as they stand now; those that are live no more leave."""
         changed = list(standings)
@@ -90,12 +98,12 @@ class Roster:
 
     def due(self, moment: datetime) -> list[str]:
         """Campaigns for which time alone has changed something by a moment, since they were last taken in."""
-        late = np.flatnonzero(self._view("due_h") <= hours(moment))
+        late = np.flatnonzero(self._view("changes_h") <= hours(moment))
         return [self.standings[row].campaign_id for row in late.tolist()]
 
     def next_due_h(self) -> float:
         """When that is so next, hours since the epoch; infinite for never."""
-        return float(self._view("due_h").min(initial=np.inf))
+        return float(self._view("changes_h").min(initial=np.inf))
 
     def unsure(self, moment: datetime) -> list[Standing]:
         """Campaigns to ask a model about, the never estimated first: they cannot start without."""
@@ -196,7 +204,7 @@ class Roster:
             "account": self._codes.setdefault(campaign.account, len(self._codes)),
             "begun": holds_keys(standing),
             "chunk_units": progress.units_a_chunk,
-            "due_h": changes_h(standing, moment),
+            "changes_h": changes_h(standing, moment),
             "estimated": estimate is not None,
             "follows": bool(standing.blocked_by) and standing.state is not State.PAUSED,
             "open": waiting_tasks(standing) if startable(standing, moment) else 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from features.curves import hours
@@ -20,7 +20,8 @@ from serving.scheduling.preemption import Preemption
 from serving.scheduling.roster import Roster
 from serving.scheduling.rules import Rules
 from serving.scheduling.watch import Watch
-from serving.scheduling.work import Move
+from serving.scheduling.what_if import supposed
+from serving.scheduling.work import Move, Standing
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ _HORIZON_H = 12.0
 _RECOVERIES_A_LEASE = 6
 _PATIENCE_S = 0.25
 """How long a step waits for predictions: a model that is slow or gone must not hold up those that have theirs."""
+_LEAST_WAIT_S = 1e-3
+"""A moment that is due by a rounding error only is not looked at again before any time has passed."""
 
 
 class Tick:
@@ -119,12 +122,21 @@ class Tick:
         self._asking.stop()
         await self._executor.stop(grace_s)
 
-    async def refreshed(self) -> Board:
-        """The board of a step that begins after this call; calls made meanwhile share one step of the running loop."""
+    async def refreshed(self, *, at_once: bool = True) -> Board:
+        """The board of a step that begins after this call; calls made meanwhile share one step of the running loop.
+
+        Unless `at_once`, of a step taken for another reason, such as that a prediction came.
+        """
         answer: asyncio.Future[Board] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        self._wake.set()
+        if at_once:
+            self._wake.set()
         return await answer
+
+    def supposing(self, standings: Sequence[Standing]) -> Board:
+        """The board as it would be if these campaigns stood so, beside all others as the last step saw them."""
+        at = self._clock.now()
+        return supposed(self._roster, self._books, self._executor.slots, self._policy, standings, at)
 
     async def step(self) -> datetime | None:
         """Take one step, and return when the next is due although nothing happens; None for whenever."""
@@ -199,7 +211,7 @@ class Tick:
         wait = self._lease / 3 if due is None else min(due - self._clock.now(), self._lease / 3)
         waits = {
             asyncio.ensure_future(self._wake.wait()),
-            asyncio.ensure_future(self._clock.sleep(max(wait.total_seconds(), 0.0))),
+            asyncio.ensure_future(self._clock.sleep(max(wait.total_seconds(), _LEAST_WAIT_S))),
         }
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -94,11 +95,16 @@ def check_tasks(campaign_id: str, tasks: Sequence[Task], there: Mapping[str, Tas
             raise BadInput(f"{field}.campaign_id", task.campaign_id, f"must be {campaign_id!r}, whose task it is")
         if task.task_id in seen:
             raise BadInput(f"{field}.task_id", task.task_id, "must differ from those of the campaign's other tasks")
-        for missing in set(task.after) - set(after):
+        missing = next((name for name in task.after if name not in after), None)
+        if missing is not None:
             raise BadInput(f"{field}.after", missing, "must name tasks of the same campaign")
         seen.add(task.task_id)
-        if circle := circle_through(task.task_id, lambda name: after.get(name, ())):
-            raise BadInput(f"{field}.after", list(task.after), f"must not close a circle: {' -> '.join(circle)}")
+    try:
+        TopologicalSorter({task.task_id: task.after for task in tasks if task.after}).prepare()
+    except CycleError as error:
+        at, task = next((at, task) for at, task in enumerate(tasks) if task.task_id in error.args[1])
+        circle = " -> ".join(circle_through(task.task_id, lambda name: after.get(name, ())))
+        raise BadInput(f"tasks[{at}].after", list(task.after), f"must not close a circle: {circle}") from error
 
 
 def check_boost(boost: float) -> None:

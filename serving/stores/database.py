@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, event, inspect, select
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from serving.errors import SettingInvalid
 from serving.stores import schema
@@ -27,15 +28,20 @@ class Database:
     Raises
     ------
     SettingInvalid
-        When the database holds a version of the tables that this build does not know.
+        When the URL is none, its database cannot be opened, or holds a version of the tables unknown to this build.
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
+        self._engine = _engine(url)
         self._open = threading.local()
         if make_url(url).get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        try:
+            self._engine.connect().close()
+        except OperationalError as error:
+            shown = self._engine.url.render_as_string(hide_password=True)
+            raise SettingInvalid("store_url", shown, f"cannot be opened ({error.orig})") from error
         try:
             with self.writing() as connection:
                 self._bring_up_to_date(connection)
@@ -92,6 +98,17 @@ class OnDatabase:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+
+def _engine(url: str) -> Engine:
+    try:
+        return create_engine(url)
+    except ArgumentError as error:
+        allowed = "must be a SQLAlchemy URL, such as sqlite:////var/lib/precedence/queue.db"
+        raise SettingInvalid("store_url", url, allowed) from error
+    except ModuleNotFoundError as error:
+        shown = make_url(url).render_as_string(hide_password=True)
+        raise SettingInvalid("store_url", shown, f"needs a package that is not installed: {error.name}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

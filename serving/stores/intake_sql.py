@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from serving.stores.admission import (
 from serving.stores.database import OnDatabase
 from serving.stores.marks import mark_followers, next_mark
 from serving.stores.prepared import Prepared
-from serving.stores.reader_sql import declared
+from serving.stores.records import campaign_of
 from serving.stores.schema import campaigns, declarations, dependencies
 from serving.stores.tasks_sql import keep_tasks, redriven, tasks_there
 
@@ -52,7 +52,7 @@ class SqlIntake(OnDatabase):
                 if known != fingerprint:
                     raise CampaignConflict(own)
                 return False
-            check_submission(campaign, tasks, lambda name: _after(connection, name))
+            check_submission(campaign, tasks, _order_around(connection, own))
             mark = next_mark(connection)
             row = {"campaign_id": own, "state": State.SUBMITTED, "submitted_at": at, "mark": mark}
             number = connection.execute(insert(campaigns).values(**row).returning(campaigns.c.number)).scalar_one()
@@ -120,8 +120,8 @@ class SqlIntake(OnDatabase):
 
     def _revise(self, connection: Connection, row: Row[Any], facts: Mapping[str, Any]) -> None:
         text = connection.execute(select(declarations).where(declarations.c.campaign == row.number)).one()
-        campaign = revised(declared(text), facts)
-        check_order(campaign, lambda name: _after(connection, name))
+        campaign = revised(campaign_of(text.declared, text.facts), facts)
+        check_order(campaign, _order_around(connection, campaign.campaign_id))
         kept = json.dumps({**json.loads(text.facts), **facts})
         connection.execute(update(declarations).where(declarations.c.campaign == row.number).values(facts=kept))
         connection.execute(delete(dependencies).where(dependencies.c.campaign_id == row.campaign_id))
@@ -143,9 +143,13 @@ def _enter(connection: Connection, row: Row[Any], state: State) -> None:
         mark_followers(connection, [row.campaign_id], mark)
 
 
-def _after(connection: Connection, campaign_id: str) -> list[str]:
-    statement = select(dependencies.c.after_id).where(dependencies.c.campaign_id == campaign_id)
-    return list(connection.scalars(statement))
+def _order_around(connection: Connection, campaign_id: str) -> Callable[[str], Iterable[str]]:
+    """What each campaign follows, as far as a circle through this one goes: none does while nobody follows it."""
+    followed = select(dependencies.c.after_id).where(dependencies.c.after_id == campaign_id).limit(1)
+    if connection.scalar(followed) is None:
+        return lambda _: ()
+    after = select(dependencies.c.after_id)
+    return lambda name: connection.scalars(after.where(dependencies.c.campaign_id == name))
 
 
 def _keep_order(connection: Connection, campaign: Campaign) -> None:

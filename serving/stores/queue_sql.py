@@ -22,6 +22,7 @@ from serving.stores.turns_sql import keep
 _CLAIMABLE = Prepared(
     select(campaigns.c.number).where(
         campaigns.c.campaign_id == bindparam("own"),
+        campaigns.c.queued > literal_column("0"),
         campaigns.c.state.in_([literal_column(f"'{state}'") for state in (State.READY, State.RUNNING)]),
     )
 )

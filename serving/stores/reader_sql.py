@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -13,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, sel
 from features.records import Campaign
 from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Estimate, Progress, Standing
-from serving.stores.admission import CAMPAIGN
 from serving.stores.batches import batches
+from serving.stores.records import campaign_of
 from serving.stores.schema import Moment, campaigns, declarations, dependencies, tasks
 
 _PROGRESS = tuple(Progress.__dataclass_fields__)
@@ -87,18 +86,13 @@ class Reader:
                 found[row.number] = campaign
         for some in batches(row.number for row in rows if row.number not in found):
             texts = connection.execute(select(declarations).where(declarations.c.campaign.in_(some)))
-            found |= {text.campaign: declared(text) for text in texts}
+            found |= {text.campaign: campaign_of(text.declared, text.facts) for text in texts}
         for row in rows:
             if row.state in LIVE:
                 self._parsed[row.campaign_id] = (row.revision, found[row.number])
             else:
                 self._parsed.pop(row.campaign_id, None)
         return found
-
-
-def declared(text: Row[Any]) -> Campaign:
-    """The campaign of a declaration, with the facts changed since."""
-    return CAMPAIGN.validate_python({**json.loads(text.declared), **json.loads(text.facts)})
 
 
 def _standing(row: Row[Any], campaign: Campaign, blocked_by: Iterable[tuple[str, State | None]]) -> Standing:

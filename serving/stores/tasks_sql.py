@@ -52,7 +52,7 @@ def keep_tasks(
                 "handler": task.handler,
                 "payload": json.dumps(task.payload),
                 "units": task.units,
-                "after": json.dumps(task.after),
+                "after": json.dumps(task.after) if task.after else "[]",
                 "state": (TaskState.WAITING if waits else TaskState.QUEUED).value,
                 "enqueued_at": now,
             }

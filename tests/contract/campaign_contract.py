@@ -56,6 +56,11 @@ class IntakeContract:
         with pytest.raises(CampaignUnknown):
             store.standing("sale", NOON)
 
+    def test_a_long_line_of_tasks_that_follow_each_other_is_taken(self, store: Store):
+        line = [a_task("0"), *(a_task(str(n), after=(str(n - 1),)) for n in range(1, 3000))]
+        assert store.submit(a_campaign(), line, NOON)
+        assert store.standing("sale", NOON).progress.queued == 1
+
     def test_campaigns_that_wait_for_each_other_are_refused_with_the_circle_named(self, store: Store):
         store.submit(a_campaign("a", after=("b",)), [a_task(campaign_id="a")], NOON)
         store.submit(a_campaign("b", after=("c",)), [a_task(campaign_id="b")], NOON)

@@ -69,7 +69,13 @@ class Bench:
     """One ready campaign of ten-unit tasks, worked on in two chunks of a minute by `work`."""
 
     def __init__(
-        self, build: Build, tasks: int = 1, *, handler: str = "work", more: Mapping[str, Handler | Steps] | None = None
+        self,
+        build: Build,
+        tasks: int = 1,
+        *,
+        handler: str = "work",
+        more: Mapping[str, Handler | Steps] | None = None,
+        payload: Mapping[str, Any] | None = None,
     ) -> None:
         self.store = Disk()
         self.clock = ManualClock(NOON)
@@ -77,7 +83,8 @@ class Bench:
         self.log: list[tuple[str, Any]] = []
         handlers = {"work": self.work, "instant": instant, **(more or {})}
         self.executor = build(self.store, handlers, self.clock, self._changed)
-        self.store.submit(a_campaign(), [a_task(f"t{n}", handler=handler, units=UNITS) for n in range(tasks)], NOON)
+        facts = {"handler": handler, "units": UNITS, "payload": dict(payload or {})}
+        self.store.submit(a_campaign(), [a_task(f"t{n}", **facts) for n in range(tasks)], NOON)
         self.store.move([Move(campaign_id="sale", before=State.SUBMITTED, event=Event.CLEAR)], NOON)
 
     def _changed(self) -> None:

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from features.records import Kpi, Metric, Signal
 from serving.scheduling.ports import Store
-from serving.scheduling.work import Decision
+from serving.scheduling.work import Completed, Decision
 from tests.contract.campaign_contract import IntakeContract, StandingsContract
 from tests.contract.changes_contract import ChangesContract
 from tests.contract.queue_contract import QueueContract
-from tests.queueing import NOON, after
+from tests.queueing import NOON, after, claimed, reported, submitted_ready
 
 
 class LogContract:
@@ -74,5 +74,18 @@ class NotesContract:
         assert store.hold("another", "a", NOON, NOON + timedelta(seconds=1))
 
 
-class StoreContract(IntakeContract, StandingsContract, ChangesContract, QueueContract, LogContract, NotesContract):
+class AtOnceContract:
+    def test_calls_within_at_once_see_each_other_and_are_kept_together(self, store: Store):
+        submitted_ready(store, tasks=2)
+        mark = store.live(NOON).mark
+        with store.at_once():
+            reported(store, claimed(store), Completed())
+            assert store.standing("sale", NOON).progress.done == 1
+            assert store.recover(after(60), attempts=3) == 0
+        assert [s.progress.done for s in store.changed(mark, NOON).standings] == [1]
+
+
+class StoreContract(
+    IntakeContract, StandingsContract, ChangesContract, QueueContract, LogContract, NotesContract, AtOnceContract
+):
     """All of it."""

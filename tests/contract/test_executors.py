@@ -19,6 +19,7 @@ from serving.handlers.python import Handlers, Steps
 from serving.scheduling.ports import Store
 from tests.contract.executor_bench import LEASE_S, Bench
 from tests.contract.executor_contract import ExecutorContract
+from tests.contract.failing_contract import FailingContract
 from tests.floor import let_run, story
 from tests.queueing import NOON, after
 
@@ -44,7 +45,7 @@ def _local(
     )
 
 
-class TestLocalExecutor(ExecutorContract):
+class TestLocalExecutor(ExecutorContract, FailingContract):
     build = staticmethod(_local)
 
 

@@ -21,7 +21,8 @@ from serving.stores.sql import SqlStore
 from tests.queueing import a_campaign, a_task, after, claimed, reported
 
 VERSION_1 = Path(__file__).with_name("version_1.sql")
-"""What the first release made: a campaign that is done, one that runs, one that waits for it, and one cancelled."""
+"""What the first release made: a campaign that is done, one that runs, one that waits for it under a name that is
+refused by now, and one cancelled."""
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_campaigns_of_the_first_release_stand_where_they_stood(store: SqlStore) 
     seen = store.live(after(40))
     assert [(s.campaign_id, s.state) for s in seen.standings] == [
         ("running", State.RUNNING),
-        ("waiting", State.SUBMITTED),
+        ("to follow", State.SUBMITTED),
     ]
     running, waiting = seen.standings
     assert running.campaign == a_campaign("running", urgency=0.9, after=("done",), targets={"vip": 10.0})
@@ -81,8 +82,8 @@ def test_work_of_the_first_release_goes_on(store: SqlStore) -> None:
     reported(store, claimed(store, "running", at=after(606)), Completed(), after(607))
     finish = Move(campaign_id="running", before=State.RUNNING, event=Event.FINISH, launched_at=after(607))
     assert store.move([finish], after(608)) == 1
-    assert [s.campaign_id for s in store.changed(mark, after(608)).standings] == ["running", "waiting"]
-    assert store.standing("waiting", after(608)).blocked_by == (("unknown", None),)
+    assert [s.campaign_id for s in store.changed(mark, after(608)).standings] == ["running", "to follow"]
+    assert store.standing("to follow", after(608)).blocked_by == (("unknown", None),)
 
 
 def test_a_worker_of_the_first_release_may_still_report(store: SqlStore) -> None:

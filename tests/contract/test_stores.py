@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from serving.scheduling.work import Reached, Want
+from serving.errors import SettingInvalid
+from serving.scheduling.work import Completed, Reached, Want
 from serving.stores.memory import MemoryStore
 from serving.stores.sql import SqlStore
 from tests.contract.store_contract import StoreContract
@@ -43,6 +45,23 @@ class TestSqliteStore(StoreContract):
             found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
         assert found == ["wal", 2, 1]
 
+    def test_what_is_done_at_once_is_seen_by_others_only_when_all_of_it_is_done(self, store: SqlStore, tmp_path: Path):
+        submitted_ready(store, tasks=2)
+        other = SqlStore(_url(tmp_path))
+        with store.at_once():
+            reported(store, claimed(store), Completed())
+            assert other.standing("sale", NOON).progress.done == 0
+        assert other.standing("sale", NOON).progress.done == 1
+        other.close()
+
+    def test_what_is_done_at_once_is_undone_when_it_breaks_off(self, store: SqlStore):
+        submitted_ready(store)
+        with suppress(ZeroDivisionError), store.at_once():
+            claimed(store)
+            raise ZeroDivisionError
+        assert store.standing("sale", NOON).progress.leased == 0
+        assert claimed(store).fence == 1
+
     def test_many_threads_lease_each_task_once(self, store: SqlStore):
         submitted_ready(store, tasks=40)
         with ThreadPoolExecutor(8) as pool:
@@ -68,3 +87,16 @@ class TestSqliteStore(StoreContract):
 
 def _url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/queue.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("queue.db", "must be a SQLAlchemy URL"),
+        ("sqlite:////nowhere/at/all/queue.db", r"cannot be opened \(unable to open database file\)"),
+        ("oracle://me:secret@db/queue", r"me:\*\*\*@db/queue': needs a package that is not installed"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_with_the_reason(url: str, says: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"setting store_url is .*{says}"):
+        SqlStore(url)

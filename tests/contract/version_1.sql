@@ -31,7 +31,7 @@ CREATE TABLE campaigns (
 );
 INSERT INTO "campaigns" VALUES(1,'done','{"campaign_id":"done","account":"acme","kind":"flash_sale","channel":"email","released_at":"2026-11-27T12:00:00Z","work_units":100.0,"launch_by":null,"starts_at":null,"ends_at":"2026-11-28T12:00:00Z","targets":{},"planned_revenue":500.0,"urgency":null,"brand":null,"tags":[],"value_shape":"window","late_fraction":null,"half_life_h":null,"delivers":"at_end","exclusive":[],"after":[],"on_failure":"hold","holdout":null}','62ec18565274745cb4a3fc3044d54b636d34878ab1d1bce4494376044f368901','{}',0,'done',1795780800000000,1.0,0,'{"campaign_id": "done", "value": 500.0, "points": 70.0, "p50_h": 2.0, "p90_h": 3.0, "fallback": null}',1795780801000000,'3','champion',50.0,0,10.0,10.0,2,1,0,0,1,0,1795780820000000,1795780820000000);
 INSERT INTO "campaigns" VALUES(2,'running','{"campaign_id":"running","account":"acme","kind":"flash_sale","channel":"email","released_at":"2026-11-27T12:00:00Z","work_units":100.0,"launch_by":null,"starts_at":null,"ends_at":"2026-11-28T12:00:00Z","targets":{"vip":10.0},"planned_revenue":null,"urgency":0.2,"brand":null,"tags":[],"value_shape":"window","late_fraction":null,"half_life_h":null,"delivers":"at_end","exclusive":[],"after":["done"],"on_failure":"hold","holdout":null}','07739493ac6637b6b21404f4f6cf485aaa4afc0966c6b8c9d89d1e5782aae94d','{"urgency": 0.9}',1,'running',1795780830000000,2.0,1,'{"campaign_id": "running", "value": null, "points": 40.0, "p50_h": 1.0, "p90_h": 2.0, "fallback": "no champion"}',1795780831000000,NULL,'matrix',NULL,0,60.0,15.0,2,6,2,1,1,1,1795780839000000,NULL);
-INSERT INTO "campaigns" VALUES(3,'waiting','{"campaign_id":"waiting","account":"acme","kind":"flash_sale","channel":"email","released_at":"2026-11-27T12:00:00Z","work_units":100.0,"launch_by":null,"starts_at":null,"ends_at":"2026-11-28T12:00:00Z","targets":{},"planned_revenue":null,"urgency":null,"brand":null,"tags":[],"value_shape":"window","late_fraction":null,"half_life_h":null,"delivers":"at_end","exclusive":[],"after":["running","unknown"],"on_failure":"hold","holdout":null}','9474b0a7e8251443b697d5766447c1d143548e8c0e87b1bab6aad43c20eb8948','{}',0,'submitted',1795780840000000,1.0,0,NULL,NULL,NULL,NULL,NULL,0,10.0,0.0,0,1,1,0,0,0,NULL,NULL);
+INSERT INTO "campaigns" VALUES(3,'to follow','{"campaign_id":"to follow","account":"acme","kind":"flash_sale","channel":"email","released_at":"2026-11-27T12:00:00Z","work_units":100.0,"launch_by":null,"starts_at":null,"ends_at":"2026-11-28T12:00:00Z","targets":{},"planned_revenue":null,"urgency":null,"brand":null,"tags":[],"value_shape":"window","late_fraction":null,"half_life_h":null,"delivers":"at_end","exclusive":[],"after":["running","unknown"],"on_failure":"hold","holdout":null}','e65fa1482a2aeeab7006afb8bc0d1f7bc5980fae3fe450d5dd21a79cb5929dec','{}',0,'submitted',1795780840000000,1.0,0,NULL,NULL,NULL,NULL,NULL,0,10.0,0.0,0,1,1,0,0,0,NULL,NULL);
 INSERT INTO "campaigns" VALUES(4,'cancelled','{"campaign_id":"cancelled","account":"acme","kind":"flash_sale","channel":"email","released_at":"2026-11-27T12:00:00Z","work_units":100.0,"launch_by":null,"starts_at":null,"ends_at":"2026-11-28T12:00:00Z","targets":{},"planned_revenue":null,"urgency":null,"brand":null,"tags":[],"value_shape":"window","late_fraction":null,"half_life_h":null,"delivers":"at_end","exclusive":[],"after":[],"on_failure":"hold","holdout":null}','b1a43103f0ed18b8def023e02ff14dc573339b6d258568cb3ceda8cf94c8f7d8','{}',0,'cancelled',1795780841000000,1.0,0,NULL,NULL,NULL,NULL,NULL,0,10.0,0.0,0,1,1,0,0,0,NULL,NULL);
 CREATE TABLE decisions (
 	id INTEGER NOT NULL, 
@@ -56,8 +56,8 @@ CREATE TABLE dependencies (
 	FOREIGN KEY(campaign_id) REFERENCES campaigns (campaign_id)
 );
 INSERT INTO "dependencies" VALUES('running','done');
-INSERT INTO "dependencies" VALUES('waiting','running');
-INSERT INTO "dependencies" VALUES('waiting','unknown');
+INSERT INTO "dependencies" VALUES('to follow','running');
+INSERT INTO "dependencies" VALUES('to follow','unknown');
 CREATE TABLE kpis (
 	id INTEGER NOT NULL, 
 	campaign_id VARCHAR NOT NULL, 
@@ -146,10 +146,10 @@ INSERT INTO "tasks" VALUES(4,'running','b','simulate','{}',10.0,'[]','leased',2,
 INSERT INTO "tasks" VALUES(5,'running','c','simulate','{}',10.0,'[]','queued',NULL,0.0,0,1,1795781100000000,1795780837000000,1795780836000000,1,'here',1795780896000000,'throttled',NULL);
 INSERT INTO "tasks" VALUES(6,'running','d','simulate','{}',10.0,'[]','dead',NULL,0.0,0,1,NULL,1795780830000000,1795780838000000,1,'here',1795780898000000,'ValueError: no such list',1795780839000000);
 INSERT INTO "tasks" VALUES(7,'running','e','simulate','{}',10.0,'[]','queued',NULL,0.0,0,0,NULL,1795780830000000,NULL,0,NULL,NULL,NULL,NULL);
-INSERT INTO "tasks" VALUES(8,'waiting','send','simulate','{}',10.0,'[]','queued',NULL,0.0,0,0,NULL,1795780840000000,NULL,0,NULL,NULL,NULL,NULL);
+INSERT INTO "tasks" VALUES(8,'to follow','send','simulate','{}',10.0,'[]','queued',NULL,0.0,0,0,NULL,1795780840000000,NULL,0,NULL,NULL,NULL,NULL);
 INSERT INTO "tasks" VALUES(9,'cancelled','send','simulate','{}',10.0,'[]','queued',NULL,0.0,0,0,NULL,1795780841000000,NULL,0,NULL,NULL,NULL,NULL);
 CREATE INDEX campaigns_by_state ON campaigns (state);
-CREATE INDEX tasks_by_campaign ON tasks (campaign_id, state, "key");
 CREATE INDEX tasks_leased ON tasks (lease_until) WHERE state = 'leased';
 CREATE INDEX tasks_backing_off ON tasks (not_before) WHERE not_before IS NOT NULL;
+CREATE INDEX tasks_by_campaign ON tasks (campaign_id, state, "key");
 COMMIT;

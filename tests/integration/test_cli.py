@@ -37,6 +37,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PRECEDENCE_HOME": str(tmp_path_factory.mktemp("cli") / "home"),
         "PRECEDENCE_PRIORITY_PORT": str(free_port()),
         "PRECEDENCE_SCHEDULER_PORT": str(free_port()),
+        "PRECEDENCE_ATTEMPTS": "1",
         "PYTHONPATH": str(ROOT),
     }
 
@@ -103,6 +104,53 @@ def test_why_answers_in_a_sentence_or_in_json(settings) -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_where_a_campaign_would_stand_is_told_without_submitting_it(settings) -> None:
+    sent = json.dumps({**CAMPAIGN, "campaign_id": "perhaps", "released_at": "2098-01-01T00:00:00Z"})
+    told = run(settings, "what-if", "-", sent=sent)
+    assert "perhaps would be waiting: its work may not start before 2098-01-01 00:00" in told.stdout, told.stderr
+    assert "puts back 0 other campaigns" in told.stdout
+    (supposed,) = json.loads(run(settings, "what-if", "-", "--json", sent=sent).stdout)["supposed"]
+    assert supposed["campaigns"][0]["before"] is None
+    assert run(settings, "why", "perhaps").returncode == 4
+
+
+@pytest.mark.usefixtures("served")
+def test_what_failed_for_good_is_listed_and_tried_again(settings, tmp_path: Path) -> None:
+    effects = tmp_path / "not there yet" / "effects"
+    task = {**CAMPAIGN["tasks"][0], "payload": {"slot_hours": 1e-6, "effects": str(effects)}}
+    sent = json.dumps({**CAMPAIGN, "campaign_id": "fails", "tasks": [task, {**task, "task_id": "other"}]})
+    assert run(settings, "submit", "-", sent=sent).returncode == 0
+    watched = run(settings, "why", "fails", "--watch", "--every", "0.1", "--json")
+    assert watched.returncode == 0, watched.stderr
+    last = json.loads(watched.stdout.splitlines()[-1])
+    assert (last["state"], last["progress"]["dead"]) == ("failed", 2)
+    assert "fails is failed: 2 of its 2 tasks failed for good" in run(settings, "why", "fails").stdout
+    listed = json.loads(run(settings, "dead-letters", "--campaign", "fails", "--json").stdout)
+    assert listed["total"] == 2
+    assert "No such file" in listed["dead_letters"][0]["error"]
+    assert "other" in run(settings, "dead-letters").stdout
+    refused = run(settings, "redrive", "fails", "--task", "nothing")
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "nothing" in refused.stderr
+    effects.parent.mkdir()
+    again = run(settings, "redrive", "fails", "--task", "send")
+    assert again.stdout == "1 task of fails queued again, from the last checkpoint\n", again.stderr
+    assert json.loads(run(settings, "redrive", "fails", "--json").stdout) == {"campaign_id": "fails", "redriven": 1}
+    assert "fails is done" in run(settings, "why", "fails", "--watch", "--every", "0.1").stdout
+    assert run(settings, "redrive", "fails").returncode == 5
+
+
+@pytest.mark.usefixtures("served")
+def test_a_live_view_ends_on_an_interrupt(settings, tmp_path: Path) -> None:
+    log = tmp_path / "watch.log"
+    with process([*COMMAND, "queue", "--watch", "--every", "0.1", "--json"], log, settings) as running:
+        eventually(lambda: log.read_text().count("\n") >= 2, "two looks")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0
+    assert all("slots" in json.loads(line) for line in log.read_text().splitlines())
+
+
+@pytest.mark.usefixtures("served")
 def test_predictions_are_shown_with_and_without_reasons(settings) -> None:
     sent = json.dumps([{**CAMPAIGN, "campaign_id": "asked"}])
     answer = run(settings, "predict", "-", "--at", "2026-01-05T00:00:00Z", "--json", sent=sent)
@@ -117,12 +165,17 @@ def test_predictions_are_shown_with_and_without_reasons(settings) -> None:
     ("arguments", "sent", "code", "says"),
     [
         (["why", "nobody"], "", 4, "no campaign 'nobody' was submitted"),
-        (["submit", "-"], "{", 3, "must be JSON"),
+        (["submit", "-"], "{", 3, "FILE is '-': must be JSON"),
+        (["submit", "-"], " \n", 3, "FILE is '-': must hold campaigns as JSON, and is empty"),
         (["submit", "-"], '{"campaign_id": "x"}', 3, "account is None: is required"),
         (["submit", "-"], '{"campaign_id": "x"}\n{"campaign_id": 3}\n', 3, "- line 2: campaign_id is 3"),
         (["submit", "nowhere.json"], "", 3, "FILE is 'nowhere.json': must be a file that can be read"),
         (["submit", "-"], json.dumps({**CAMPAIGN, "campaign_id": "first", "work_units": 7}), 5, "other content"),
         (["predict", "-", "--at", "2026-01-05"], "[]", 3, "at is '2026-01-05': must be a time with an offset"),
+        (["queue", "--watch", "--state", "asleep"], "", 3, "state is 'asleep'"),
+        (["redrive", "nobody"], "", 4, "no campaign 'nobody' was submitted"),
+        (["redrive", "first"], "", 5, "has no dead letters"),
+        (["dead-letters", "--campaign", "nobody"], "", 4, "no campaign 'nobody' was submitted"),
         (["queue", "--state", "asleep"], "", 3, "state is 'asleep'"),
         (["serve", "--host", "192.0.2.7"], "", 9, "must be a loopback address"),
         (["serve"], "", 9, "must be a port that is free"),

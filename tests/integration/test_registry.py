@@ -92,6 +92,8 @@ def test_a_plain_session_that_knows_only_the_uri_answers_the_same(uri: str, bund
         by_parameter = model.predict(frame, params={"at": at})
         by_column = model.predict(frame.assign(at=at))
         pandas.testing.assert_frame_equal(by_parameter, by_column)
+        whole = frame.assign(work_units=frame.work_units.astype("int64"))
+        pandas.testing.assert_frame_equal(model.predict(whole, params={"at": at}), by_parameter)
         assert not model.predict(frame).equals(by_column)  # then it answers as of the snapshot
         few = frame[["campaign_id", "account", "kind", "channel", "released_at", "ends_at", "work_units", "targets"]]
         pandas.testing.assert_frame_equal(model.predict(few[:1].assign(at=at)), by_column[:1])

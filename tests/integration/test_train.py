@@ -31,7 +31,7 @@ from training.tracking import Registry
 pytestmark = pytest.mark.integration
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-BASELINES = ("kind_mean", "planned_response", "target_baseline", "expert", "ridge")
+BASELINES = ("kind_mean", "planned_response", "target_baseline", "expert", "shrunk_response", "ridge")
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def weeks() -> list[PlayedWeek]:
 
 @pytest.fixture(scope="module")
 def outcomes(weeks: list[PlayedWeek]) -> Outcomes:
-    return play_weeks(weeks, [*contenders(true_value, 24, a_guess, 24), clairvoyant(weeks, SETTING)], SETTING)
+    return play_weeks(weeks, [*contenders(true_value, 24, a_guess, 24, a_guess), clairvoyant(weeks, SETTING)], SETTING)
 
 
 @pytest.mark.parametrize("even", [False, True])
@@ -160,7 +160,7 @@ def test_shortest_first_has_the_least_mean_latency(outcomes: Outcomes):
 
 def test_orders_without_values_do_not_break_ties_by_value(weeks: list[PlayedWeek]):
     # All points are equal, so the matrix has nothing but ties, and can only follow the order of arrival.
-    played = play_weeks(weeks, contenders(true_value, 24, a_guess, 24), SETTING)
+    played = play_weeks(weeks, contenders(true_value, 24, a_guess, 24, a_guess), SETTING)
     np.testing.assert_array_equal(played.of["matrix"].value, played.of["fifo"].value)
 
 
@@ -199,7 +199,7 @@ def test_on_time_is_within_a_day_of_the_start(outcomes: Outcomes):
 def test_a_campaign_that_never_ran_counts_as_late_and_unpaid():
     setting = Setting(workers=1, load=8, replicates=1, expire=True)
     week = a_week(setting=setting)
-    outcome = play_weeks([week], contenders(true_value, 24, a_guess, 24)[:1], setting).of["index"]
+    outcome = play_weeks([week], contenders(true_value, 24, a_guess, 24, a_guess)[:1], setting).of["index"]
     assert outcome.done[0, 0] < len(week.campaigns)
     assert outcome.latency_h.max() == pytest.approx(168, abs=40)
     assert np.isfinite(outcome.latency_h).all()
@@ -208,7 +208,7 @@ def test_a_campaign_that_never_ran_counts_as_late_and_unpaid():
 
 def test_every_dispatch_contributes_the_indices_of_those_ready(weeks: list[PlayedWeek]):
     one = replace(SETTING, replicates=1)
-    seen = contested_indices(weeks[:1], contenders(true_value, 24, a_guess, 24)[0], one)
+    seen = contested_indices(weeks[:1], contenders(true_value, 24, a_guess, 24, a_guess)[0], one)
     n = len(weeks[0].campaigns)
     # Both workers are filled from the first ranking; each later dispatch ranks those still waiting.
     assert len(seen) == n + sum(range(1, n - 1))
@@ -227,10 +227,13 @@ def test_the_chosen_lookahead_is_the_one_that_earns_most(weeks: list[PlayedWeek]
 def test_progress_tells_of_each_contender(weeks: list[PlayedWeek]):
     told: list[tuple[str, float]] = []
     play_weeks(
-        weeks[:1], contenders(true_value, 24, a_guess, 24), SETTING, lambda stage, share: told.append((stage, share))
+        weeks[:1],
+        contenders(true_value, 24, a_guess, 24, a_guess),
+        SETTING,
+        lambda stage, share: told.append((stage, share)),
     )
     assert told[0] == ("playing index", 0.0)
-    assert len(told) == 6
+    assert len(told) == 7
 
 
 def test_shares_are_ratios_of_sums_not_means_of_ratios():

@@ -16,7 +16,7 @@ from training.cli import run
 
 COMMANDS = (
     "demo", "train", "tune", "backtest", "retrain", "promote", "rollback", "matrix",
-    "serve", "submit", "queue", "why", "predict",
+    "serve", "submit", "queue", "why", "predict", "dead-letters", "redrive", "what-if",
 )  # fmt: skip
 
 

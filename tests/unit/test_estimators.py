@@ -16,7 +16,7 @@ from features.schema import campaigns_of
 from serving.errors import HistoryEmpty
 from tests.planted import Planted, planted
 from tests.worlds import MONDAY
-from training.baselines import BASELINES, ExpertRule, TargetBaseline
+from training.baselines import BASELINES, ExpertRule, ShrunkResponse, TargetBaseline
 from training.estimators import Recipe, ValueModel
 from training.labels import labels
 from training.split import Examples
@@ -163,3 +163,15 @@ def test_a_rule_falls_back_on_what_it_knows() -> None:
 def test_a_recipe_names_what_is_wrong_with_it(facts: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Recipe(**facts)  # type: ignore[arg-type]
+
+
+def test_the_shrunk_response_asks_the_kind_about_targets_without_a_past() -> None:
+    features, value, share = noise()
+    features["planned_response"], features["kind_response"] = 100.0, 40.0
+    features["seen_share"] = np.resize([1.0, 0.75, 0.0, np.nan], len(features))
+    features.loc[4:7, "kind_response"] = np.nan
+    features.loc[8:11, "planned_response"] = np.nan
+    dollars = ShrunkResponse().fit(features, value, share).predict(features)
+    assert dollars[:4].tolist() == [100, 85, 40, 40]
+    assert dollars[4:8].tolist() == [100] * 4
+    assert dollars[8:12].tolist() == [40] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -9,10 +10,14 @@ import pandas as pd
 import pytest
 
 from features.builder import build_features
-from features.records import Campaign, Kpi, Metric, Signal
+from features.contract import FEATURE_NAMES
+from features.records import Campaign, Kpi, Metric, Signal, ValueLabel
 from features.schema import History
-from tests.worlds import MONDAY, campaign
-from training.incremental import AFTERWARDS, baselines_of, incremental, over_baseline
+from serving.model.increment import above_baseline
+from tests.bundles import tiny_bundle
+from tests.worlds import MONDAY, campaign, small_world
+from training.datasets.truth import HourlyValue
+from training.incremental import AFTERWARDS, baselines_of, incremental
 from training.labels import labels
 
 WEEK = timedelta(weeks=1)
@@ -86,5 +91,36 @@ def test_no_reading_counts_for_both_label_and_features() -> None:
 
 
 def test_predictions_lose_the_baseline_that_is_expected() -> None:
-    features = pd.DataFrame({"target_baseline": [20.0, 80.0, np.nan]})
-    np.testing.assert_array_equal(over_baseline(np.array([50.0, 50.0, 50.0]), features), [30, 0, 50])
+    np.testing.assert_array_equal(above_baseline([50.0, 50.0, 50.0], [20.0, 80.0, np.nan]), [30, 0, 50])
+
+
+def test_an_incremental_bundle_answers_gross_less_what_is_expected_anyway_and_says_so() -> None:
+    world = small_world()
+    gross = tiny_bundle(world)
+    own = replace(gross, meta=replace(gross.meta, recipe={"label": "incremental"}))
+    asked, at = world.campaigns[-5:], world.campaigns[-1].released_at
+    expected = gross.snapshot.features(asked, at)[:, FEATURE_NAMES.index("target_baseline")]
+    for all_of_it, above, anyway in zip(gross.explain(asked, at), own.explain(asked, at), expected, strict=True):
+        assert above.value == pytest.approx(max(all_of_it.value - anyway, 0))
+        assert above.plain[0] == f"its targets would earn ${anyway:,.0f} without it, which is taken off"
+        assert above.plain[1:] == all_of_it.plain
+    assert (gross.card().label, own.card().label) == ("gross", "incremental")
+
+
+def hourly(*rows: list[float], hours: float = 2.0) -> HourlyValue:
+    earned = np.cumsum(np.insert(np.array(rows), 0, 0.0, axis=1), axis=1)
+    starts = np.zeros(len(rows))
+    return HourlyValue(pd.Index([f"c{n}" for n in range(len(rows))]), starts, starts + hours, earned)
+
+
+def test_hour_by_hour_a_baseline_accrues_as_all_campaigns_of_the_window_earned() -> None:
+    above = hourly([30.0, 0.0], [0.0, 10.0]).above(np.array([8.0, 20.0]))
+    np.testing.assert_allclose(np.diff(above.cumulative), [[30 - 6, -2], [-15, 10 - 5]])
+    assert above.label is ValueLabel.INCREMENTAL
+    np.testing.assert_allclose(above.left([0], [1.0]), [-2.0])
+
+
+def test_where_nothing_was_earned_a_baseline_accrues_evenly_and_an_unknown_one_leaves_the_worth_unknown() -> None:
+    above = hourly([0.0, 0.0, 0.0]).above(np.array([8.0]))
+    np.testing.assert_allclose(above.cumulative, [[0, -4, -8, -8]])
+    assert np.isnan(hourly([1.0, 1.0]).above(np.array([np.nan])).total).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from serving import wiring
 from serving.api.admission import Admission, Bounds
 from serving.api.problems import Problems
 from serving.api.queue import queue_app
-from serving.client import QueueClient
-from serving.errors import QueueFull, Refused, SubmittedTooFast
+from serving.client import PriorityClient, QueueClient
+from serving.errors import QueueFull, Refused, ServiceUnreachable, SubmittedTooFast
 from serving.scheduling.work import Backlog
 from serving.settings import Settings
 from tests.integration.servers import eventually
@@ -101,6 +102,18 @@ def test_one_account_that_submits_too_fast_does_not_hold_up_another(tmp_path: Pa
         assert problem["retry_after_s"] <= 30
         assert "account 'acme' may submit 2 campaigns a minute" in problem["detail"]
         assert client.put("/campaigns/d", json=body(account="other")).status_code == 201
+
+
+def test_work_that_is_worth_nothing_any_more_is_shed_with_a_record(tmp_path: Path) -> None:
+    over = {"released_at": "2020-01-01T00:00:00Z", "ends_at": "2021-01-01T00:00:00Z"}
+    with scheduler(tmp_path) as client, closing(sqlite3.connect(tmp_path / "queue.db")) as database:
+        placed = client.put("/campaigns/a", json=body(**over)).json()
+        assert (placed["state"], placed["position"]) == ("expired", None)
+        assert (
+            placed["ended"] == "nothing was left to win since 2021-01-01T00:00:00+00:00, with 100 % of its work undone"
+        )
+        logged = database.execute("select chosen, reason from decisions where campaign_id = 'a'").fetchall()
+        assert logged == [("expire", "nothing left to win")]
 
 
 def test_the_wait_follows_how_fast_the_queue_lately_drained() -> None:
@@ -199,3 +212,38 @@ def test_a_scheduler_whose_steps_break_off_says_it_is_not_ready_and_why(tmp_path
         assert "no such table: marks" in problem["detail"]
         database.execute("alter table hidden rename to marks")
         eventually(lambda: client.get("/readyz").status_code == 200, "ready again")
+
+
+class Deaf:
+    """An application that hangs up on the first calls, and answers those after them."""
+
+    def __init__(self, deaf_to: int) -> None:
+        self.calls, self._deaf_to = 0, deaf_to
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await Busy(0, "")(scope, receive, send)
+            return
+        self.calls += 1
+        if self.calls <= self._deaf_to:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            return  # without a body: the connection breaks
+        await send({"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"1")]})
+        await send({"type": "http.response.body", "body": b'{"status": 429, "detail": "too much"}'})
+
+
+def test_predictions_are_not_waited_for_once_nobody_answered() -> None:
+    deaf = Deaf(4)
+
+    async def ask(url: str) -> list[int]:
+        calls = []
+        async with PriorityClient(url) as client:
+            for error in (ServiceUnreachable, ServiceUnreachable, Refused):
+                with pytest.raises(error):
+                    await client.card()
+                calls.append(deaf.calls)
+        return calls
+
+    with listening(deaf) as http:
+        # Three tries, then one while it is gone; a refusal is an answer, and not waited for either.
+        assert asyncio.run(ask(str(http.base_url))) == [3, 4, 5]

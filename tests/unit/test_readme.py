@@ -37,7 +37,7 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
 
 def test_each_command_the_readme_tells_to_type_exists() -> None:
     known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    told = set(re.findall(r"precedence ([a-z]+)\b", README.replace("precedence serve,", "")))
+    told = set(re.findall(r"precedence ([a-z-]+)\b", README.replace("precedence serve,", "")))
     assert told <= known | {"queue"}
     assert {"train", "serve", "backtest", "retrain", "queue", "why", "submit", "matrix"} <= told
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from features.records import ValueLabel
 from serving.errors import BadInput
+from serving.settings import Settings
 from tests.bundles import tiny_bundle
 from tests.worlds import small_world
 from training import recipes
@@ -25,6 +27,26 @@ def test_chance_and_threads_do_not_make_another_recipe():
     own = recipes.fingerprint_of(USUAL, "c1")
     assert recipes.fingerprint_of({**USUAL, "seed": 7, "threads": 2}, "c1") == own
     assert recipes.fingerprint_of({**USUAL, "leaves": 16}, "c1") != own
+
+
+def test_what_an_earlier_build_did_not_say_is_as_usual():
+    assert recipes.fingerprint_of({"leaves": 15}, "c1") == recipes.fingerprint_of(USUAL, "c1")
+
+
+def test_another_label_makes_another_recipe(meta):
+    said = replace(meta, recipe=USUAL)
+    other = replace(said, recipe={**USUAL, "label": "incremental"})
+    assert not recipes.same_recipe(said, other)
+    assert (meta.label, said.label, other.label) == ("gross", "gross", "incremental")
+
+
+def test_the_label_asked_for_goes_over_the_file_s_and_that_over_the_setting_s(tmp_path: Path):
+    (silent := tmp_path / "silent.json").write_text("{}")
+    (gross := tmp_path / "gross.json").write_text('{"label": "gross"}')
+    settings = Settings.read(home=tmp_path, label="incremental")
+    assert recipes.chosen(str(silent), settings).label == "incremental"
+    assert recipes.chosen(str(gross), settings).label == "gross"
+    assert recipes.chosen(str(gross), settings, ValueLabel.INCREMENTAL).label == "incremental"
 
 
 def test_other_features_make_another_recipe():
@@ -59,6 +81,7 @@ def test_a_recipe_file_is_read_as_it_was_written_and_may_leave_out_what_is_usual
     [
         ('{"leafs": 5}', "a JSON object of .*leaves"),
         ('{"leaves": "many"}', "recipe.leaves is 'many'"),
+        ('{"label": "net"}', "label is 'net': must be one of gross, incremental"),
         ('{"objective": "guess"}', "objective is 'guess'"),
         ("[]", "a JSON object of"),
         ("{", "JSON"),

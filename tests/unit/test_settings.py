@@ -80,6 +80,8 @@ def test_a_wrong_limit_is_refused_by_name(
     [
         ("workers", "many", "integer"),
         ("workers", "0", "greater than 0"),
+        ("workers_least", "5", "at most workers, which is 4"),
+        ("http_timeout_s", "0", "greater than 0"),
         ("lease_s", "-1", "greater than 0"),
         ("lease_s", "inf", "finite"),
         ("priority_port", "70000", "65535"),

@@ -29,18 +29,22 @@ def weeks() -> list[PlayedWeek]:
 
 @pytest.fixture(scope="module")
 def outcomes(weeks: list[PlayedWeek]) -> Outcomes:
-    return play_weeks(weeks, [*everyone(true_value, 24, a_guess, 24), clairvoyant(weeks, SETTING)], SETTING)
+    return play_weeks(weeks, [*everyone(true_value, 24, a_guess, 24, a_guess), clairvoyant(weeks, SETTING)], SETTING)
 
 
 @pytest.fixture(scope="module")
 def believed(weeks: list[PlayedWeek]) -> Believed:
-    return Believed({w.week: true_value(w) for w in weeks}, {w.week: a_guess(w) for w in weeks})
+    return Believed({w.week: true_value(w) for w in weeks}, {w.week: a_guess(w) for w in weeks}, {})
 
 
 @pytest.mark.parametrize("setting", [SETTING, MIXED])
 def test_no_order_exceeds_the_bound_which_does_not_exceed_all_there_is(setting: Setting) -> None:
     week = a_week(n=30).under(setting)
-    rivals = [*everyone(true_value, 24, a_guess, 24), clairvoyant([week], setting), planner(true_value, 24, setting)]
+    rivals = [
+        *everyone(true_value, 24, a_guess, 24, a_guess),
+        clairvoyant([week], setting),
+        planner(true_value, 24, setting),
+    ]
     played = play_weeks([week], rivals, setting)
     for replicate in range(setting.replicates):
         draw = week.draw(setting, replicate)
@@ -85,7 +89,7 @@ def test_emphasis_spares_the_most_valuable_and_begins_with_the_index(
 def test_a_policy_played_less_often_is_compared_within_its_own_replicates(
     weeks: list[PlayedWeek], outcomes: Outcomes
 ) -> None:
-    once = play_weeks(weeks, everyone(true_value, 24, a_guess, 24)[:1], replace(SETTING, replicates=1))
+    once = play_weeks(weeks, everyone(true_value, 24, a_guess, 24, a_guess)[:1], replace(SETTING, replicates=1))
     again = outcomes.joined(replace(once, of={"index_once": once.of["index"]}))
     found = {result.policy: result for result in results(again, SETTING)}["index_once"]
     first = {name: outcomes.of[name].value[:, :1].sum() for name in ("index", "fifo", "clairvoyant")}
@@ -96,12 +100,14 @@ def test_a_policy_played_less_often_is_compared_within_its_own_replicates(
 
 
 def test_figures_of_some_weeks_are_those_of_playing_them_alone(weeks: list[PlayedWeek], outcomes: Outcomes) -> None:
-    alone = play_weeks(weeks[1:], [*everyone(true_value, 24, a_guess, 24), clairvoyant(weeks, SETTING)], SETTING)
+    alone = play_weeks(
+        weeks[1:], [*everyone(true_value, 24, a_guess, 24, a_guess), clairvoyant(weeks, SETTING)], SETTING
+    )
     assert results(outcomes.within([2, 3]), SETTING) == results(alone, SETTING)
 
 
 def test_the_difference_to_the_expert_is_between_values_alone(weeks: list[PlayedWeek]) -> None:
-    rivals = [*everyone(true_value, 24, a_guess, 3), clairvoyant(weeks, MIXED)]
+    rivals = [*everyone(true_value, 24, a_guess, 3, a_guess), clairvoyant(weeks, MIXED)]
     found = {result.policy: result for result in results(play_weeks(weeks, rivals, MIXED), MIXED)}
     same, own = found["expert_same_h"], found["expert"]
     assert same.minus_expert == own.minus_expert_own == 0

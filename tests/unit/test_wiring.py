@@ -25,3 +25,15 @@ def test_both_services_on_one_port_are_refused() -> None:
 def test_sound_settings_pass_and_make_the_home(tmp_path: Path) -> None:
     check(Settings.read(home=tmp_path / "new" / "home"))
     assert (tmp_path / "new" / "home").is_dir()
+
+
+def test_an_address_allowed_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingInvalid, match=r"setting http_allow is '\*.example.com': '\*.example.com' must be an origin"
+    ):
+        check(Settings.read(home=tmp_path, http_allow=("*.example.com",)))
+
+
+def test_a_handler_that_leads_nowhere_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingInvalid, match=r"setting handlers.mail is 'no.such:send': cannot be imported"):
+        check(Settings.read(home=tmp_path, handlers={"mail": "no.such:send"}))

@@ -22,17 +22,18 @@ TRIALS = 8
 """Replicates of each week that a lookahead is chosen by."""
 
 
-def contenders(learned: Values, learned_h: float, expert: Values, expert_h: float) -> list[Contender]:
+def contenders(learned: Values, learned_h: float, expert: Values, expert_h: float, shrunk: Values) -> list[Contender]:
     """The learned index and what it is compared with, without the bound.
 
     Parameters
     ----------
-    learned, expert : believed values in dollars.
+    learned, expert, shrunk : believed values in dollars; the last are those of the strongest hand rule.
     learned_h, expert_h : lookahead of the index, each chosen for its own values, in hours.
     """
     return [
         Contender("index", learned, policies.index(learned_h)),
         Contender("expert", expert, policies.index(expert_h)),
+        Contender("shrunk_response", shrunk, policies.index(learned_h)),
         Contender("expert_vp", expert, policies.vp),
         Contender("matrix", _worthless, policies.matrix),
         Contender("spt", _worthless, policies.spt),
@@ -40,18 +41,18 @@ def contenders(learned: Values, learned_h: float, expert: Values, expert_h: floa
     ]
 
 
-def rivals(learned: Values, learned_h: float, expert: Values, expert_h: float) -> list[Contender]:
+def rivals(learned: Values, learned_h: float, expert: Values, expert_h: float, shrunk: Values) -> list[Contender]:
     """`contenders`, and `expert_same_h`: the expert's values under the learned index's lookahead."""
     return [
-        *contenders(learned, learned_h, expert, expert_h),
+        *contenders(learned, learned_h, expert, expert_h, shrunk),
         Contender("expert_same_h", expert, policies.index(learned_h)),
     ]
 
 
-def everyone(learned: Values, learned_h: float, expert: Values, expert_h: float) -> list[Contender]:
+def everyone(learned: Values, learned_h: float, expert: Values, expert_h: float, shrunk: Values) -> list[Contender]:
     """`rivals`, the index without the market's rhythm, and every other order of the registry that does not plan."""
     return [
-        *rivals(learned, learned_h, expert, expert_h),
+        *rivals(learned, learned_h, expert, expert_h, shrunk),
         Contender("index_even", learned, policies.index(learned_h), even=True),
         Contender("vp", learned, policies.vp),
         Contender("value", learned, policies.value),

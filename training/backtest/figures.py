@@ -21,6 +21,7 @@ class PolicyResult:
     Attributes
     ----------
     share_of_gap : (policy - FIFO) / (clairvoyant - FIFO), sums over weeks; `ci95` its interval.
+    label : what values are, `gross` or `incremental`.
     value_usd : earned over all weeks, mean of the replicates.
     minus_expert : share of the gap beyond that of the expert's values under the same index, lookahead included.
     minus_expert_own : the same, beyond the expert's values at the lookahead that suits them best.
@@ -82,7 +83,7 @@ def _result(name: str, outcome: Outcome, outcomes: Outcomes, setting: Setting) -
         policy=name,
         load=setting.load,
         release=setting.release.value,
-        label="gross",
+        label=outcomes.label.value,
         preemptive=setting.preemptive,
         share_of_gap=share.estimate,
         ci95=(share.low, share.high),

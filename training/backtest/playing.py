@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.curves import Floats
+from features.records import ValueLabel
 from features.rhythm import Rhythm
 from serving.scheduling.columns import Columns
 from serving.scheduling.play import play
@@ -81,12 +82,14 @@ class Outcomes:
     ----------
     top_tenth : marks the campaigns of greatest true value in their week; shape (replicates, campaigns of all weeks).
     week_of : week of each campaign.
+    label : what the dollars are.
     """
 
     weeks: tuple[int, ...]
     of: dict[str, Outcome]
     top_tenth: npt.NDArray[np.bool_]
     week_of: npt.NDArray[np.int64]
+    label: ValueLabel = ValueLabel.GROSS
 
     def joined(self, other: Outcomes) -> Outcomes:
         """With the contenders of another play of the same weeks and chance."""
@@ -101,6 +104,7 @@ class Outcomes:
             {name: outcome.of_rows(rows, those) for name, outcome in self.of.items()},
             self.top_tenth[:, those],
             self.week_of[those],
+            self.label,
         )
 
 
@@ -118,7 +122,7 @@ def play_weeks(
         of[contender.name] = _outcome(weeks, draws, contender, setting)
     top = [[_top_tenth(week.worth(draw)) for draw in each] for week, each in zip(weeks, draws, strict=True)]
     week_of = np.repeat([week.week for week in weeks], [len(week.campaigns) for week in weeks])
-    return Outcomes(tuple(week.week for week in weeks), of, np.concatenate(top, axis=1), week_of)
+    return Outcomes(tuple(w.week for w in weeks), of, np.concatenate(top, axis=1), week_of, weeks[0].truth.label)
 
 
 def contested_indices(weeks: Sequence[PlayedWeek], contender: Contender, setting: Setting) -> Floats:

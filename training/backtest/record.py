@@ -12,6 +12,7 @@ from serving.settings import Settings
 from training.backtest import PolicyResult, report
 from training.backtest.study import Plan, Study, studied
 from training.datasets.complete_journey import complete_journey
+from training.incremental import valued
 from training.learning import Lessons
 from training.progress import Progress, part, silent
 from training.tracking import Registry, nested_runs
@@ -34,7 +35,7 @@ class Recorded:
 
 
 def backtest(settings: Settings, plan: Plan, progress: Progress = silent) -> Recorded:
-    """Play a plan and keep what came of it.
+    """Play a plan, judging by the value that the settings name, and keep what came of it.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def backtest(settings: Settings, plan: Plan, progress: Progress = silent) -> Rec
     """
     registry = Registry.of(settings)
     registry.check()
-    journey = complete_journey(progress=part(progress, 0.0, 0.1))
+    journey = valued(complete_journey(progress=part(progress, 0.0, 0.1)), settings.label)
     progress("computing features", 0.1)
     study = studied(journey, Lessons.of(journey.history), plan, part(progress, 0.12, 0.96))
     pictures = report.pictures(study, settings.home / "pictures" / "backtest")
@@ -61,7 +62,11 @@ def _logged(registry: Registry, study: Study, document: Path, pictures: list[Pat
         }
         for c in study.chosen
     }
-    tags = {"weeks": f"{min(study.weeks)}-{max(study.weeks)}", "simulated": "workers, processing times, releases"}
+    tags = {
+        "weeks": f"{min(study.weeks)}-{max(study.weeks)}",
+        "label": study.results[0].label,
+        "simulated": "workers, processing times, releases",
+    }
     leading: dict[str, float] = {}
     untouched = {setting: list(results) for setting, results in groupby(study.held_out, _setting)}
     with nested_runs(registry, "backtest", tags) as runs:
@@ -71,6 +76,7 @@ def _logged(registry: Registry, study: Study, document: Path, pictures: list[Pat
             figures = report.metrics(results)
             held_out = report.metrics(untouched.get(setting, []))
             parameters = {"release": release, "load": load, "preemptive": preemptive, **chosen[setting]}
+            parameters["label"] = tags["label"]
             runs.child(name, parameters, figures | {f"held_out.{n}": value for n, value in held_out.items()}, tags)
             leading |= {
                 f"{name.replace(' ', '.')}.{policy}.share_of_gap": figures[f"{policy}.share_of_gap"]

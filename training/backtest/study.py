@@ -118,6 +118,7 @@ class Study:
         """The machine-readable result."""
         return {
             "weeks": list(self.weeks),
+            "label": self.results[0].label,
             "results": [result.document() for result in self.results],
             "held_out": [result.document() for result in self.held_out],
             "horizons": [
@@ -174,7 +175,7 @@ def _played(
     setting = choice.setting
     bound = clairvoyant(weeks, replace(setting, preemptive=False))
     competing = rivals if setting.preemptive else everyone
-    there = competing(believed.by_model, choice.learned_h, believed.by_expert, choice.expert_h)
+    there = competing(believed.by_model, choice.learned_h, believed.by_expert, choice.expert_h, believed.by_shrunk)
     outcomes = play_weeks(weeks, [*there, bound], setting, part(progress, 0.0, 0.4))
     if setting.preemptive:
         return outcomes

@@ -18,6 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from features.schema import History
@@ -159,17 +160,27 @@ class DatasetMissing(PrecedenceError):
 class CompleteJourney:
     """History tables of the year, with the truth for backtests.
 
-    `truth` has one row a campaign, in the order of `history.campaigns`; `week_of` gives a campaign's week.
+    Attributes
+    ----------
+    truth : one row a campaign that may be played.
+    week_of : its week, by campaign id.
+    logged_until : when the log of a service ends that the year was continued by; None without one.
     """
 
     history: History
     truth: HourlyValue
     week_of: pd.Series
+    logged_until: datetime | None = None
 
     @cached_property
     def sales(self) -> Sales:
         """The year's results by the hour, to learn the market's rhythm from."""
         return Sales.of(self.history)
+
+    def known_weeks(self) -> list[int]:
+        """Weeks in which the worth of every campaign is known."""
+        unknown = self.week_of.loc[self.truth.campaign_ids[np.isnan(self.truth.total)]]
+        return sorted(set(self.week_of) - set(unknown))
 
     def campaign_ids(self, weeks: Iterable[int]) -> list[str]:
         """Campaigns of some weeks, in table order."""
@@ -179,10 +190,17 @@ class CompleteJourney:
 def week_start(week: int) -> datetime:
     """When a week of the data begins: its Monday 00:00 in the stores' time, in UTC.
 
-    Week 1 begins with the data, on Sunday 1 January; week 54 is where the data end.
+    Week 1 begins with the data, on Sunday 1 January; week 54 is where the data end, and later ones follow.
     """
     day = _FIRST_DAY if week == WEEKS[0] else _FIRST_MONDAY + timedelta(weeks=week - 2)
     return datetime.combine(day, time(), _STORES_TIME).astimezone(UTC)
+
+
+def weeks_at(times: pd.Series) -> pd.Series:
+    """The week of this calendar that each time is in."""
+    days = times.dt.tz_convert(_STORES_TIME).dt.tz_localize(None) - pd.Timestamp(_FIRST_MONDAY)
+    weeks: pd.Series = days // pd.Timedelta(weeks=1) + 2
+    return weeks
 
 
 def complete_journey(

@@ -88,6 +88,7 @@ def _make_campaigns() -> None:
         *(sa.Column(name, sa.BigInteger) for name in ("begun_at", "ready_since", "worked_at", "launched_at")),
     )
     op.create_index("campaigns_by_state", "campaigns", ["state"])
+    op.create_index("kpis_by_campaign", "kpis", ["campaign_id", "at"])
     op.create_index("campaigns_by_mark", "campaigns", ["mark"])
     op.create_index("campaigns_by_beginning", "campaigns", ["begun_at"])
     op.create_table(
