@@ -73,6 +73,7 @@ def lineup_of(rows: Sequence[dict[str, Any]], follows: Sequence[tuple[int, int]]
         since_h=NOW - column("waited_h", 0),
         chunk_units=column("chunk_units", 1),
         follows=follows,
+        worked_h=NOW + column("worked_h", -np.inf),
     )
 
 

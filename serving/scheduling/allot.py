@@ -20,8 +20,11 @@ from serving.scheduling.lineup import Lineup, Via, inherited
 from serving.scheduling.policies import Order
 from serving.scheduling.rank import in_line
 from serving.scheduling.reasons import Reason
+from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
+_NOBODY = -1
+"""Holds the keys of campaigns that have ended, until their last task stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +83,20 @@ class Allotment:
         self._held: dict[str, float] = defaultdict(float)  # slots, by account
         self._by_reserve = 0.0
         self._holders = dict(lineup.holders)
-        self._addressed: dict[str, int] = defaultdict(int)
+        self._addressed: dict[str, int] = defaultdict(int)  # by those that begin at this moment
+        self._beginning: set[int] = set()
         for row in lineup.busy.tolist():
             self._take(row, int(lineup.running[row]), Via(int(lineup.via[row])))
+        for terms, tasks, chunk_units in lineup.stopping:
+            self._use(terms, tasks, chunk_units)
+            self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
 
     def copy(self) -> Allotment:
         """An allotment that may go its own way from here."""
         other = copy(self)
         other.left, other._holders = list(self.left), dict(self._holders)
         other._tasks, other._units, other._held = copy(self._tasks), copy(self._units), copy(self._held)
-        other._addressed = copy(self._addressed)
+        other._addressed, other._beginning = copy(self._addressed), set(self._beginning)
         return other
 
     def fill(self, free: float) -> list[Grant]:
@@ -221,25 +228,29 @@ class Allotment:
         self._held[terms.account] += slots
         if via is Via.RESERVE:
             self._by_reserve += slots
-        for key in terms.limits:
-            self._tasks[key] += tasks
-            self._units[key] += tasks * float(lineup.chunk_units[row])
-        if not lineup.begun[row]:
+        self._use(terms, tasks, float(lineup.chunk_units[row]))
+        if not (lineup.begun[row] or row in self._beginning):
+            self._beginning.add(row)
             for key in terms.exclusive:
                 self._holders[key] = row
             for target in terms.targets:
                 self._addressed[target] += 1
 
+    def _use(self, terms: Terms, tasks: int, chunk_units: float) -> None:
+        for key in terms.limits:
+            self._tasks[key] += tasks
+            self._units[key] += tasks * chunk_units
+
     def _conflict(self, row: int) -> Hindrance | None:
         for key in self._lineup.terms[row].exclusive:
             holder = self._holders.get(key, row)
             if holder != row:
-                return Hindrance(Reason.CONFLICTS_WITH, key, holder)
+                return Hindrance(Reason.CONFLICTS_WITH, key, None if holder == _NOBODY else holder)
         return None
 
     def _capped(self, row: int) -> Hindrance | None:
         terms, cap = self._lineup.terms[row], self._books.rules.cap
-        if cap is None or self._lineup.begun[row] or not terms.targets:
+        if cap is None or self._lineup.begun[row] or row in self._beginning or not terms.targets:
             return None
         full = self._books.capped(terms.targets, self._now)
         if full is not None:

@@ -67,6 +67,7 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
     for runner in running:
         of[runner.lease.task.campaign_id].append(runner)
     taken, stopped, left = 0.0, [], []
+    going: Counter[int] = Counter()
     for campaign_id, runners in of.items():
         row = board.row_of.get(campaign_id)
         weight = 1.0 if row is None else float(board.lineup.weight[row])
@@ -76,6 +77,9 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
             stopped += [Yield(r) for r in runners if not r.yielding]
         else:
             left += [(row, r) for r in large if not r.yielding]
+            # Those that reported just now run no more, though the store does not know it yet.
+            yielding = sum(r.yielding for r in runners)
+            going[row] = max(board.standings[row].progress.leased - len(runners), 0) + yielding
     grants = board.allotment.fill(board.slots - taken)
     leaving = len(stopped) + sum(r.yielding for r in running)
     if not left or not any(map(board.allotment.left.__getitem__, board.allotment.ranked)):
@@ -83,7 +87,7 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
     # What leaves anyway is filled on paper first: nobody is sent away for a slot that comes free by itself.
     paper = board.allotment.copy()
     paper.fill(float(leaving))
-    runners_left = _Runners(board, left)
+    runners_left = _Runners(board, left, going)
     return Plan(grants, [*stopped, *runners_left.by_right(paper), *runners_left.outranked(paper)])
 
 
@@ -93,10 +97,11 @@ def _is_large(runner: Running, moment: datetime) -> bool:
 
 
 class _Runners:
-    """Those that may be made to give way, the least pressing first."""
+    """Those that may be made to give way, the least pressing first; so many of each row are on their way out."""
 
-    def __init__(self, board: Board, running: Sequence[tuple[int, Running]]) -> None:
+    def __init__(self, board: Board, running: Sequence[tuple[int, Running]], leaving: Counter[int]) -> None:
         self._board = board
+        self._sent = leaving  # as good as preempted, though the store may not know it yet
         pressing, pinned = board.allotment.pressing, board.allotment.pinned
         self._left = sorted(running, key=lambda pair: (pinned[pair[0]], pressing[pair[0]]))
 
@@ -116,7 +121,7 @@ class _Runners:
         A slot that the reserve or a share lent goes back as soon as its credit is used up and anybody presses harder.
         """
         board, rule = self._board, self._board.policy.preemption
-        sent: Counter[int] = Counter()
+        sent = self._sent
         for row, runner in self._left:
             if runner.since is None:
                 continue  # it is handed out ahead, for a moment only

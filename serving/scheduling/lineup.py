@@ -46,6 +46,8 @@ class Lineup:
     since_h : since when it waits, hours since the epoch.
     chunk_units : units a task is expected to do until its next checkpoint.
     follows : pairs of rows, a campaign and one it waits for to be done.
+    worked_h : when each last gave back a slot, hours since the epoch; None where nobody did.
+    stopping : of campaigns that have no row any more, but run on to a checkpoint: terms, tasks, units of a chunk.
     """
 
     columns: Columns
@@ -60,6 +62,8 @@ class Lineup:
     since_h: Floats
     chunk_units: Floats
     follows: Sequence[tuple[int, int]] = ()
+    worked_h: Floats | None = None
+    stopping: Sequence[tuple[Terms, int, float]] = ()
 
     @cached_property
     def busy(self) -> Indices:
@@ -74,7 +78,11 @@ class Lineup:
     @cached_property
     def holders(self) -> dict[str, int]:
         """The row that holds each exclusive key."""
-        return {key: row for row in np.flatnonzero(self.begun).tolist() for key in self.terms[row].exclusive}
+        rows = np.flatnonzero(self.begun)
+        if self.worked_h is not None:
+            # Who was paused, or failed and tries again, had let go of its keys: they are his who worked last.
+            rows = rows[np.lexsort((self.worked_h[rows], self.running[rows] > 0))]
+        return {key: row for row in rows.tolist() for key in self.terms[row].exclusive}
 
     def blocked(self) -> Iterator[tuple[int, int]]:
         """Pairs of rows: a campaign, and one that it cannot begin before: a predecessor, or a holder of its key."""

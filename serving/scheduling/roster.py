@@ -40,6 +40,7 @@ _OWN = (
     "unvalued",
     "via",
     "weight",
+    "worked_h",
 )
 _LEAST_ROWS = 64
 _SOONER = 30
@@ -65,6 +66,7 @@ class Roster:
     ----------
     standings : one a row.
     row_of : row of each campaign id.
+    stopping : campaigns that ended, but whose tasks run on to their next checkpoint: what they use, nobody else may.
     """
 
     def __init__(self, rules: Rules, pace_s: Callable[[str], float | None], refresh_h: float) -> None:
@@ -72,6 +74,7 @@ class Roster:
         self.standings: list[Standing] = []
         self.terms: list[Terms] = []
         self.row_of: dict[str, int] = {}
+        self.stopping: dict[str, Standing] = {}
         self._codes: dict[str, int] = {}
         self._arrays: dict[str, npt.NDArray[np.float64]] = {
             name: np.zeros(_LEAST_ROWS) for name in (*_CURVES, *_COLUMNS, *_OWN)
@@ -84,17 +87,27 @@ class Roster:
         """A roster that may go its own way."""
         other = Roster(self._rules, self._pace_s, self._refresh_h)
         other.standings, other.terms, other.row_of = list(self.standings), list(self.terms), dict(self.row_of)
-        other._codes = dict(self._codes)
+        other._codes, other.stopping = dict(self._codes), dict(self.stopping)
         other._arrays = {name: array.copy() for name, array in self._arrays.items()}
         return other
 
     def update(self, standings: Iterable[Standing], moment: datetime) -> None:
         """Take in campaigns as they stand now; those that are live no more leave."""
         changed = list(standings)
+        for standing in changed:
+            if standing.state not in LIVE and standing.progress.leased:
+                self.stopping[standing.campaign_id] = standing
+            else:
+                self.stopping.pop(standing.campaign_id, None)
         self._drop({s.campaign_id for s in changed if s.state not in LIVE and s.campaign_id in self.row_of})
         live = [s for s in changed if s.state in LIVE]
         if live:
             self._put(live, moment)
+
+    def seen(self, campaign_id: str) -> Standing | None:
+        """A campaign as last taken in; None for one that is neither live nor stopping."""
+        row = self.row_of.get(campaign_id)
+        return self.stopping.get(campaign_id) if row is None else self.standings[row]
 
     def due(self, moment: datetime) -> list[str]:
         """Campaigns for which time alone has changed something by a moment, since they were last taken in."""
@@ -159,6 +172,11 @@ class Roster:
             since_h=kept["since_h"],
             chunk_units=kept["chunk_units"],
             follows=tuple(self._follows()),
+            worked_h=kept["worked_h"],
+            stopping=[
+                (terms_of(s.campaign, self._rules), s.progress.leased, s.progress.units_a_chunk)
+                for s in self.stopping.values()
+            ],
         )
 
     def _view(self, name: str) -> npt.NDArray[np.float64]:
@@ -213,6 +231,7 @@ class Roster:
             "tasks_open": progress.open,
             "unvalued": estimate is not None and estimate.value is None,
             "weight": self._weight(standing),
+            "worked_h": -np.inf if standing.worked_at is None else hours(standing.worked_at),
         }
 
     def _weight(self, standing: Standing) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from serving.scheduling.allot import Grant
 from serving.scheduling.books import Books, Credit
 from serving.scheduling.lineup import Via
@@ -114,6 +116,12 @@ def test_a_chunk_larger_than_the_bucket_starts_when_it_is_full() -> None:
     assert granted(allotment_of(lineup, rules, books=Books(rules, NOW, {"channel:sms": 1.0})), 1) == []
 
 
+def test_a_campaign_that_begins_under_a_cap_begins_with_as_many_tasks_as_there_are_slots() -> None:
+    rules = Rules(NO_RULES.reserve, NO_RULES.shares, cap=Cap(count=1, window_h=1.0))
+    lineup = lineup_of([row(9, open=3, targets=["vip"]), row(5, targets=["vip"]), row(1)])
+    assert granted(allotment_of(lineup, rules), 4) == [(0, 3), (2, 1)]
+
+
 def test_two_campaigns_never_hold_one_key() -> None:
     lineup = lineup_of([row(9, exclusive=["vip"]), row(5, exclusive=["vip", "eu"]), row(1, exclusive=["us"])])
     allotment = allotment_of(lineup)
@@ -126,6 +134,14 @@ def test_two_campaigns_never_hold_one_key() -> None:
 def test_a_begun_campaign_holds_its_key_also_while_it_waits() -> None:
     lineup = lineup_of([row(9, exclusive=["vip"]), row(5, begun=True, exclusive=["vip"])])
     assert granted(allotment_of(lineup), 2) == [(1, 1)]
+
+
+@pytest.mark.parametrize("holds", [{"worked_h": -1.0}, {"running": 1, "open": 1}])
+def test_a_begun_campaign_that_let_go_of_its_key_does_not_take_it_back_from_its_holder(holds: dict[str, float]) -> None:
+    resumed = row(9, begun=True, worked_h=-2.0, exclusive=["vip"])
+    holder = row(1, begun=True, exclusive=["vip"], **holds)
+    assert granted(allotment_of(lineup_of([resumed, holder])), 2) == [(1, 1)]
+    assert granted(allotment_of(lineup_of([holder, resumed])), 2) == [(0, 1)]
 
 
 def test_the_holder_of_a_key_presses_as_hard_as_whom_it_keeps_waiting() -> None:
