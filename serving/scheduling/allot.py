@@ -23,6 +23,7 @@ from serving.scheduling.reasons import Reason
 from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
+_RANK = int(Via.RANK)
 _NOBODY = -1
 """Holds the keys of campaigns that have ended, until their last task stops."""
 
@@ -75,6 +76,7 @@ class Allotment:
         line = in_line(lineup.columns.take(wanting), moment_h, self.pressing[wanting], self.pinned[wanting])
         self.ranked: list[int] = wanting[line].tolist()
         self.left: list[int] = lineup.open.tolist()
+        self._via: list[int] = lineup.via.tolist()
         self._soonest_h = inf  # when something that was found in the way is out of it
         self._overdue: list[int] = lineup.overdue(books.rules, moment_h).tolist()
         self._guaranteed = lineup.guaranteed(books.rules)
@@ -86,7 +88,7 @@ class Allotment:
         self._addressed: dict[str, int] = defaultdict(int)  # by those that begin at this moment
         self._beginning: set[int] = set()
         for row in lineup.busy.tolist():
-            self._take(row, int(lineup.running[row]), Via(int(lineup.via[row])))
+            self._take(row, int(lineup.running[row]), Via(self._via[row]))
         for terms, tasks, chunk_units in lineup.stopping:
             self._use(terms, tasks, chunk_units)
             self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
@@ -127,9 +129,16 @@ class Allotment:
                 yield row, via
 
     def by_right(self, row: int) -> bool:
-        """Whether a row runs on the reserve or its account's share, and there is credit left for it."""
+        """Whether a row runs on the reserve or its account's share, and there is credit left for it.
+
+        What an account saved up entitles it to no more slots at once than its share rounded up: what it runs beyond
+        that, rank gave it.
+        """
         credit = self._lender(row)
-        return credit is not None and credit.slot_h > -_HAIR
+        if credit is None or credit.slot_h <= -_HAIR:
+            return False
+        account = self._lineup.terms[row].account
+        return self._via[row] != Via.SHARE or self._held[account] < self._guaranteed.get(account, 0.0) * self._slots + 1
 
     def lent(self, row: int) -> bool:
         """Whether a row runs on the reserve or its account's share, which is used up."""
@@ -174,7 +183,9 @@ class Allotment:
         return min(turns)
 
     def _lender(self, row: int) -> Credit | None:
-        via = self._lineup.via[row]
+        via = self._via[row]
+        if via == _RANK:
+            return None
         if via == Via.RESERVE:
             return self._books.reserve
         return self._books.accounts.get(self._lineup.terms[row].account) if via == Via.SHARE else None
@@ -271,11 +282,10 @@ class Allotment:
 
     def _throttled(self, row: int) -> Hindrance | None:
         units = float(self._lineup.chunk_units[row])
-        for key in self._lineup.terms[row].limits:
-            wait_h = self._books.short_h(key, units, self._units.get(key, 0.0))
-            if wait_h > 0:
-                return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h)
-        return None
+        limits = self._lineup.terms[row].limits
+        waits_h = [(self._books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits]
+        wait_h, key = max(waits_h, default=(0.0, ""))
+        return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h) if wait_h > 0 else None
 
 
 def _merged(grants: list[Grant]) -> list[Grant]:

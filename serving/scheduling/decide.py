@@ -77,9 +77,10 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
             stopped += [Yield(r) for r in runners if not r.yielding]
         else:
             left += [(row, r) for r in large if not r.yielding]
-            # Those that reported just now run no more, though the store does not know it yet.
-            yielding = sum(r.yielding for r in runners)
-            going[row] = max(board.standings[row].progress.leased - len(runners), 0) + yielding
+            # Those that reported just now run no more, though the store does not know it yet; and one whose lease ran
+            # out is none of those that the store has leased.
+            staying = sum(not r.yielding and r.lease.until > board.moment for r in runners)
+            going[row] = max(board.standings[row].progress.leased - staying, 0)
     grants = board.allotment.fill(board.slots - taken)
     leaving = len(stopped) + sum(r.yielding for r in running)
     if not left or not any(map(board.allotment.left.__getitem__, board.allotment.ranked)):

@@ -14,6 +14,8 @@ from tests.simulation.mirror import Mirror
 
 _HAIR = 1e-5
 _NEARLY = 1 - 1e-6
+_INSTANT_S = 1e-5
+"""Clocks show microseconds: what is less than a few of them apart is simultaneous."""
 
 
 class Bindings:
@@ -68,7 +70,7 @@ class Bindings:
         if cap is not None and known.begun_s is None:
             for target in campaign.targets:
                 gone = began_now and other is not None and target in other.campaign.targets
-                if self.addressed(target, -self._skew_s) - gone >= cap.count:
+                if self.addressed(target, -self._skew_s - _INSTANT_S) - gone >= cap.count:
                     return True
         for key, limit in self.limits_of(campaign).items():
             bound = self._bound_by(key)
@@ -149,7 +151,7 @@ class Bindings:
     def _check_cap(self, campaign: Campaign) -> None:
         cap = self._rules.cap
         for target in campaign.targets:
-            if cap is not None and self.addressed(target, self._skew_s) >= cap.count:
+            if cap is not None and self.addressed(target, self._skew_s + _INSTANT_S) >= cap.count:
                 self._ledger.breach("frequency cap", f"{campaign.campaign_id} is one too many to address {target}")
             self._begun[target].append(self._ledger.now_s())
 

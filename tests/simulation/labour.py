@@ -11,7 +11,7 @@ from typing import Any
 from features.records import Task
 from serving.handlers.python import Checkpoint, Context, Handler
 from tests.simulation.ledger import Ledger
-from tests.simulation.worlds import LEASE_S, World
+from tests.simulation.worlds import GRID_S, LEASE_S, World
 
 
 class Misdeed(Exception):
@@ -50,7 +50,7 @@ class Labour:
             for chunk in range(resume or 0, chunks):
                 self._ledger.begins(name, chunk, context.idempotency_key)
                 lie = await self._misbehaves(name, task)
-                await context.clock.sleep(seconds)
+                await context.clock.sleep(self._takes_s(seconds))
                 if lie is not None:
                     yield lie
                     self._ledger.breach("lies", f"{name} went on past a checkpoint that cannot be: {lie}")
@@ -58,6 +58,13 @@ class Labour:
                 self._ledger.passed(name, chunk + 1)
 
         return work
+
+    def _takes_s(self, seconds: float) -> float:
+        """How long a chunk of so many seconds takes from now: no longer, and in most worlds up to the grid."""
+        if not self._world.on_grid:
+            return seconds
+        now = self._ledger.now_s()
+        return (now + seconds) // GRID_S * GRID_S - now
 
     async def _misbehaves(self, name: str, task: Task) -> Checkpoint | None:
         """Take longer, raise, or end the worker; or say which lie to tell."""

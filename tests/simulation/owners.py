@@ -75,9 +75,9 @@ class Owners:
         known = self._ledger.campaigns[own]
         match what:
             case "pause" | "resume" | "cancel":
-                self._link.apply(own, Event(what))
-                if what == "cancel":
+                if what == "cancel":  # whether or not there is an answer
                     self._ledger.given_up.add(own)
+                self._link.apply(own, Event(what))
             case "boost":
                 self._link.revise(own, {}, boost=intervention.facts["boost"])
             case "pin" | "unpin":

@@ -49,7 +49,7 @@ class Outcome:
     trace: tuple[str, ...] = field(repr=False, default=())
 
 
-def simulate(seed: int, *, size: int = 70, traced: bool = False) -> Outcome:
+def simulate(seed: int, *, size: int = 50, traced: bool = False) -> Outcome:
     """Play the world of a seed to its end."""
     with _store(seed) as store:
         loop = VirtualLoop()

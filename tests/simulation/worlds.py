@@ -54,12 +54,14 @@ class World:
     ----------
     workers : slots of each worker.
     embedded : workers live and die with their scheduler; else they are shared by all schedulers.
+    on_grid : chunks end on the grid of time, so that much happens at one moment; else each takes its own time.
     load : slot time submitted, over what the slots offer while campaigns arrive.
     """
 
     seed: int
     workers: tuple[int, ...]
     embedded: bool
+    on_grid: bool
     load: float
     rules: Rules
     preemption: Preemption
@@ -79,10 +81,10 @@ class World:
         return self.plague is CALM
 
 
-def world_of(seed: int, size: int = 70) -> World:
+def world_of(seed: int, size: int = 50) -> World:
     """The world of a seed, with about `size` campaigns."""
     chance = Random(seed)
-    workers = tuple(chance.choice((4, 6, 8)) for _ in range(chance.choice((2, 2, 3))))
+    workers = tuple(chance.choice((8, 12, 16)) for _ in range(chance.choice((2, 2, 3))))
     accounts = ("acme", "bolt", "corp", "dune")[: chance.choice((2, 3, 4))]
     channels = ("mail", "push", "web")
     load = LEAST_LOAD + 0.1 * chance.randrange(0, 5)
@@ -95,6 +97,7 @@ def world_of(seed: int, size: int = 70) -> World:
         seed=seed,
         workers=workers,
         embedded=chance.random() < 0.5,
+        on_grid=chance.random() < 0.8,
         load=load,
         rules=_rules(chance, accounts, channels),
         preemption=Preemption(
@@ -122,8 +125,8 @@ def _draft(chance: Random, n: int, accounts: tuple[str, ...], channels: tuple[st
     own = f"c{n:03}"
     seconds = GRID_S * chance.choice((1, 1, 2, 3, 5))
     chunks = chance.choice((1, 1, 2, 3, 6))
-    count = chance.choice((1, 4, 8, 12, 16))
     order = chance.choice(("all at once", "all at once", "chain", "gather"))
+    count = chance.choice((1, 2, 4) if order == "chain" else (1, 4, 12, 24, 40))
     tasks = tuple(task_of(own, k, seconds, chunks, _before(order, k, count)) for k in range(count))
     shape = chance.choice((ValueShape.WINDOW, ValueShape.DEADLINE, ValueShape.HALF_LIFE))
     released_s = chance.choice((0.0, 0.0, 0.0, GRID_S * chance.randrange(1, 30)))
@@ -193,13 +196,13 @@ def _placed(chance: Random, draft: _Draft, span_s: float) -> Submission:
 
 def _rules(chance: Random, accounts: tuple[str, ...], channels: tuple[str, ...]) -> Rules:
     limits: dict[str, Limit] = {}
-    if chance.random() < 0.7:
-        rate = chance.choice((2.0, 4.0, 6.0))
+    if chance.random() < 0.4:
+        rate = chance.choice((6.0, 9.0, 15.0))
         limits[f"channel:{channels[0]}"] = Limit(rate_per_s=rate, burst=rate * chance.choice((60, 300)))
     if chance.random() < 0.7:
-        limits[f"channel:{channels[1]}"] = Limit(concurrency=chance.choice((1, 3, 5)))
-    if chance.random() < 0.3:
-        limits[f"account:{accounts[0]}"] = Limit(rate_per_s=8.0, burst=600.0, concurrency=6)
+        limits[f"channel:{channels[1]}"] = Limit(concurrency=chance.choice((2, 6, 12)))
+    if chance.random() < 0.2:
+        limits[f"account:{accounts[0]}"] = Limit(rate_per_s=16.0, burst=1200.0, concurrency=12)
     share = chance.choice((0.0, 0.1, 0.2))
     return Rules(
         reserve=Reserve(share=share, max_wait_h=chance.choice((0.25, 0.5, 1.0))),
