@@ -24,6 +24,7 @@ from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
 _RANK = int(Via.RANK)
+_NEW = Credit()
 _NOBODY = -1
 """Holds the keys of campaigns that have ended, until their last task stops."""
 
@@ -177,9 +178,8 @@ class Allotment:
                 due = books.rules.reserve.share * self._slots
                 turns.append(self._now + books.reserve.due_in_h(due, self._by_reserve))
         for account, share in self._guaranteed.items():
-            due, credit = share * self._slots, books.accounts.get(account)
-            if credit is not None:
-                turns.append(self._now + credit.due_in_h(due, self._held[account]))
+            credit = books.accounts.get(account, _NEW)
+            turns.append(self._now + credit.due_in_h(share * self._slots, self._held[account]))
         return min(turns)
 
     def _lender(self, row: int) -> Credit | None:
@@ -215,9 +215,8 @@ class Allotment:
                 yield row, self.left[row], Via.RANK
 
     def _below_share(self, account: str) -> bool:
-        credit = self._books.accounts.get(account)
-        due = self._guaranteed.get(account, 0.0) * self._slots
-        return credit is not None and credit.entitled(due, self._held[account])
+        credit = self._books.accounts.get(account, _NEW)  # one that only just came has its share from the start
+        return credit.entitled(self._guaranteed.get(account, 0.0) * self._slots, self._held[account])
 
     def _grantable(self, row: int, most: int, free: float) -> int:
         most = min(most, self.left[row])

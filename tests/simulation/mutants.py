@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         "guaranteed share",
         "serving.scheduling.allot:Allotment._below_share",
-        "return credit is not None and credit.entitled(due, self._held[account])",
+        "return credit.entitled(self._guaranteed.get(account, 0.0) * self._slots, self._held[account])",
         "return False",
         frozenset({"fair share"}),
     ),

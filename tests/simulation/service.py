@@ -33,6 +33,7 @@ class Service:
         self._bindings, self._clock = bindings, clock
         self._live = mirror.live()
         self._lag: dict[str, float] = defaultdict(float)
+        self._lag_allowed: dict[str, float] = defaultdict(float)
         self._late: dict[str, float] = {}
         self._allowed: dict[str, float] = {}
         tasks = [task for submission in world.submissions for task in submission.tasks]
@@ -60,18 +61,24 @@ class Service:
         held: dict[str, int] = defaultdict(int)
         for standing in self._live.values():
             held[standing.campaign.account] += standing.progress.leased
-        wanting = {standing.campaign.account for standing in waiting}
         at = self._clock.now()
+        could: dict[str, int] = defaultdict(int)
+        for standing in waiting:
+            could[standing.campaign.account] += startable(standing, at)
         contending = {s.campaign.account for s in self._live.values() if s.progress.leased or startable(s, at)}
         guaranteed = shares.guaranteed(sorted(contending))
-        for account in {*self._lag, *wanting}:
-            if account not in wanting:
+        for account in sorted({*self._lag, *could}):
+            if account not in could:
                 del self._lag[account]
+                self._lag_allowed.pop(account, None)
                 continue
-            due = guaranteed.get(account, 0.0) * slots
+            # Nobody is behind by slots that he has no work for.
+            due = min(guaranteed.get(account, 0.0) * slots, held[account] + could[account])
             lag = self._lag[account] = max(self._lag[account] + (due - held[account]) * seconds, 0.0)
-            allowed = ceil(due) * self._chunk_s
-            if allowed:
+            allowed = self._lag_allowed[account] = max(ceil(due) * self._chunk_s, self._lag_allowed[account])
+            if not lag:
+                del self._lag_allowed[account]
+            elif allowed:
                 self.behind = max(self.behind, lag / allowed)
             if lag > allowed + 1:
                 self._ledger.breach("fair share", f"{account} is {lag:g} slot-seconds behind, {allowed:g} are allowed")

@@ -66,6 +66,23 @@ def test_an_account_below_its_guaranteed_share_goes_before_the_more_pressing() -
     assert granted(allotment_of(lineup, rules, slots=8, books=books), 8) == [(0, 2), (1, 2), (0, 4)]
 
 
+def test_an_account_that_just_came_has_its_share_before_any_time_has_passed() -> None:
+    rules = Rules(Reserve(share=0), Shares(total=0.5))
+    lineup = lineup_of([row(9, running=8, open=9), row(1, open=9, account="small")])
+    assert next(allotment_of(lineup, rules, slots=8, books=Books(rules, NOW)).claims()) == (1, Via.SHARE)
+
+
+def test_what_an_account_saved_up_protects_no_more_of_its_slots_than_its_share_rounded_up() -> None:
+    rules = Rules(Reserve(share=0), Shares(total=0.5))
+    books = Books(rules, NOW, accounts={"acme": Credit(99.0), "small": Credit()})
+
+    def protected(running: int) -> bool:
+        lineup = lineup_of([row(1, running=running, via=Via.SHARE), row(9, account="small")])
+        return allotment_of(lineup, rules, slots=9, books=books).by_right(0)
+
+    assert [protected(running) for running in (2, 3, 4)] == [True, True, False]
+
+
 def test_an_account_alone_needs_no_share() -> None:
     rules = Rules(Reserve(share=0), Shares(total=0.5))
     assert [g.via for g in allotment_of(lineup_of([row(9, open=9)]), rules).fill(4)] == [Via.RANK]
