@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests.simulation.plagues import FAULTS
 from tests.simulation.playing import played_by, quiet
 from tests.simulation.simulation import Outcome, simulate
 
@@ -24,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--dispatches", type=int, default=1_000_000, help="play until so many tasks were given slots")
     parser.add_argument("--seeds", type=int, default=1_000, help="play at least so many seeds")
+    parser.add_argument("--faults", type=int, default=1_000, help="play until each fault happened so often")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="play this one alone")
     parser.add_argument("--trace", action="store_true", help="print all that happens in it")
@@ -33,7 +35,7 @@ def main() -> int:
     quiet()
     if given.seed is not None:
         return one(given.seed, traced=given.trace)
-    return many(given.first, given.seeds, given.dispatches, given.processes, as_json=given.json)
+    return many(given)
 
 
 def one(seed: int, *, traced: bool) -> int:
@@ -42,20 +44,20 @@ def one(seed: int, *, traced: bool) -> int:
     for line in outcome.trace:
         print(line)
     print(json.dumps({"seed": seed, "counts": outcome.counts, "faults": outcome.faults}, indent=1))
-    show_breaches([outcome])
+    show_breaches([outcome] if outcome.breaches else [])
     return int(bool(outcome.breaches))
 
 
-def many(first: int, seeds: int, dispatches: int, processes: int, *, as_json: bool) -> int:
-    """Play seeds from `first` on, until there are enough seeds and enough dispatches."""
+def many(wanted: argparse.Namespace) -> int:
+    """Play seeds from the first on, until there are enough of them, of dispatches, and of each fault."""
     started, console = time.perf_counter(), Console(stderr=True)
     counts: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     broken: list[Outcome] = []
     played, least_load = 0, float("inf")
     with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("dispatches", total=dispatches)
-        for outcome in played_by(processes, first):
+        bar = progress.add_task("dispatches", total=wanted.dispatches)
+        for outcome in played_by(wanted.processes, wanted.first):
             played += 1
             counts += outcome.counts
             faults += outcome.faults
@@ -63,11 +65,12 @@ def many(first: int, seeds: int, dispatches: int, processes: int, *, as_json: bo
             if outcome.breaches:
                 broken.append(outcome)
             progress.update(bar, completed=counts["dispatches"], description=f"{played} seeds")
-            if (played >= seeds and counts["dispatches"] >= dispatches) or len(broken) >= MOST_SHOWN:
+            enough = played >= wanted.seeds and counts["dispatches"] >= wanted.dispatches
+            if (enough and min(faults[fault] for fault in FAULTS) >= wanted.faults) or len(broken) >= MOST_SHOWN:
                 break
     summary = {
         "seeds": played,
-        "first_seed": first,
+        "first_seed": wanted.first,
         "dispatches": counts["dispatches"],
         "least_load": least_load,
         "counts": dict(sorted(counts.items())),
@@ -75,7 +78,7 @@ def many(first: int, seeds: int, dispatches: int, processes: int, *, as_json: bo
         "broken": {str(outcome.seed): [f"{b.invariant}: {b.text}" for b in outcome.breaches] for outcome in broken},
         "seconds": round(time.perf_counter() - started, 1),
     }
-    if as_json:
+    if wanted.json:
         print(json.dumps(summary, indent=1))
     else:
         show(summary, Console())

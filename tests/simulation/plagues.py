@@ -9,6 +9,14 @@ from typing import Literal
 Blow = Literal["kill worker", "kill scheduler", "drain scheduler", "freeze worker", "freeze scheduler", "mute worker"]
 """Strikes a process at a moment; a muted worker works on, but its heartbeats and reports do not get through."""
 
+FAULTS = (
+    "clock skewed", "handler deadly", "handler lied", "handler poison", "handler raised", "handler slow",
+    "handler stuck", "prediction down", "prediction late", "reply lost", "report doubled", "report late again",
+    "report lost", "scheduler drained", "scheduler frozen", "scheduler killed", "store error after",
+    "store error before", "worker frozen", "worker killed", "worker muted",
+)  # fmt: skip
+"""All that goes wrong, as it is counted."""
+
 
 @dataclass(frozen=True)
 class Strike:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.plagues import FAULTS
 from tests.simulation.playing import played_by
 from tests.simulation.worlds import LEAST_LOAD
 
@@ -17,12 +18,6 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 40
-FAULTS = (
-    "clock skewed", "handler lied", "handler poison", "handler raised", "handler slow", "handler stuck",
-    "prediction down", "prediction late", "reply lost", "report doubled", "report late again", "report lost",
-    "scheduler drained", "scheduler frozen", "scheduler killed", "store error after", "store error before",
-    "worker frozen", "worker killed", "worker muted",
-)  # fmt: skip
 
 
 def test_no_seed_breaks_an_invariant_and_every_fault_happens():

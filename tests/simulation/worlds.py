@@ -99,7 +99,7 @@ def world_of(seed: int, size: int = 50) -> World:
         embedded=chance.random() < 0.5,
         on_grid=chance.random() < 0.8,
         load=load,
-        rules=_rules(chance, accounts, channels),
+        rules=_rules(chance, drafts, channels, sum(workers), span_s),
         preemption=Preemption(
             chance.choice((1.0, 1.5, 3.0)), chance.choice((0.0, 2 / 60, 0.1)), chance.choice((0, 1, 3))
         ),
@@ -194,15 +194,22 @@ def _placed(chance: Random, draft: _Draft, span_s: float) -> Submission:
     return Submission(float(at_s), campaign, draft.tasks)
 
 
-def _rules(chance: Random, accounts: tuple[str, ...], channels: tuple[str, ...]) -> Rules:
+def _rules(chance: Random, drafts: list[_Draft], channels: tuple[str, ...], slots: int, span_s: float) -> Rules:
+    def rate_of(fact: str, name: str, least: float, most: float) -> float:
+        """Units a second under a key: less or more than what is to be sent while campaigns arrive."""
+        units = sum(draft.facts["work_units"] for draft in drafts if draft.facts[fact] == name)
+        return round(max(units, GRID_S) / span_s * chance.choice((least, 1.0, most)), 2)
+
     limits: dict[str, Limit] = {}
-    if chance.random() < 0.4:
-        rate = chance.choice((6.0, 9.0, 15.0))
+    if chance.random() < 0.5:
+        rate = rate_of("channel", channels[0], 0.6, 1.5)
         limits[f"channel:{channels[0]}"] = Limit(rate_per_s=rate, burst=rate * chance.choice((60, 300)))
     if chance.random() < 0.7:
-        limits[f"channel:{channels[1]}"] = Limit(concurrency=chance.choice((2, 6, 12)))
-    if chance.random() < 0.2:
-        limits[f"account:{accounts[0]}"] = Limit(rate_per_s=16.0, burst=1200.0, concurrency=12)
+        concurrency = max(int(slots * chance.choice((0.1, 0.2, 0.4))), 1)
+        limits[f"channel:{channels[1]}"] = Limit(concurrency=concurrency)
+    if chance.random() < 0.3:
+        rate = rate_of("account", "acme", 0.8, 1.5)
+        limits["account:acme"] = Limit(rate_per_s=rate, burst=rate * 120, concurrency=max(slots // 3, 1))
     share = chance.choice((0.0, 0.1, 0.2))
     return Rules(
         reserve=Reserve(share=share, max_wait_h=chance.choice((0.25, 0.5, 1.0))),
