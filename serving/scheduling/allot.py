@@ -23,7 +23,6 @@ from serving.scheduling.reasons import Reason
 from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
-_RANK = int(Via.RANK)
 _NEW = Credit()
 _NOBODY = -1
 """Holds the keys of campaigns that have ended, until their last task stops."""
@@ -78,6 +77,7 @@ class Allotment:
         self.ranked: list[int] = wanting[line].tolist()
         self.left: list[int] = lineup.open.tolist()
         self._via: list[int] = lineup.via.tolist()
+        self._lent: list[int] = lineup.lent.tolist()
         self._soonest_h = inf  # when something that was found in the way is out of it
         self._overdue: list[int] = lineup.overdue(books.rules, moment_h).tolist()
         self._guaranteed = lineup.guaranteed(books.rules)
@@ -89,7 +89,9 @@ class Allotment:
         self._addressed: dict[str, int] = defaultdict(int)  # by those that begin at this moment
         self._beginning: set[int] = set()
         for row in lineup.busy.tolist():
-            self._take(row, int(lineup.running[row]), Via(self._via[row]))
+            self._take(row, int(lineup.running[row]) - self._lent[row], Via.RANK)
+            if self._lent[row]:
+                self._take(row, self._lent[row], Via(self._via[row]))
         for terms, tasks, chunk_units in lineup.stopping:
             self._use(terms, tasks, chunk_units)
             self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
@@ -130,7 +132,7 @@ class Allotment:
                 yield row, via
 
     def by_right(self, row: int) -> bool:
-        """Whether a row runs on the reserve or its account's share, and there is credit left for it.
+        """Whether what a row has by the reserve or its account's share is its own still: there is credit left for it.
 
         What an account saved up entitles it to no more slots at once than its share rounded up: what it runs beyond
         that, rank gave it.
@@ -142,7 +144,7 @@ class Allotment:
         return self._via[row] != Via.SHARE or self._held[account] < self._guaranteed.get(account, 0.0) * self._slots + 1
 
     def lent(self, row: int) -> bool:
-        """Whether a row runs on the reserve or its account's share, which is used up."""
+        """Whether a row has slots by the reserve or its account's share, which is used up."""
         credit = self._lender(row)
         return credit is not None and credit.slot_h <= -_HAIR
 
@@ -183,12 +185,10 @@ class Allotment:
         return min(turns)
 
     def _lender(self, row: int) -> Credit | None:
-        via = self._via[row]
-        if via == _RANK:
+        if not self._lent[row]:
             return None
-        if via == Via.RESERVE:
-            return self._books.reserve
-        return self._books.accounts.get(self._lineup.terms[row].account) if via == Via.SHARE else None
+        by_reserve = self._via[row] == Via.RESERVE
+        return self._books.reserve if by_reserve else self._books.accounts.get(self._lineup.terms[row].account)
 
     def _in_turn(self) -> Iterator[tuple[int, int, Via]]:
         """Rows in the order of precedence, each with how many tasks it may start at most for that reason."""

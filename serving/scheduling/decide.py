@@ -103,6 +103,10 @@ class _Runners:
     def __init__(self, board: Board, running: Sequence[tuple[int, Running]], leaving: Counter[int]) -> None:
         self._board = board
         self._sent = leaving  # as good as preempted, though the store may not know it yet
+        # Of those that stay, so many of each row have their slots by a right, and rank gave the others theirs.
+        staying = Counter(row for row, _ in running)
+        self._lent = Counter({row: min(int(board.lineup.lent[row]), tasks) for row, tasks in staying.items()})
+        self._by_rank = staying - self._lent
         pressing, pinned = board.allotment.pressing, board.allotment.pinned
         self._left = sorted(running, key=lambda pair: (pinned[pair[0]], pressing[pair[0]]))
 
@@ -113,6 +117,7 @@ class _Runners:
             if leaves is None:
                 return
             self._left.remove(leaves)
+            (self._by_rank if self._by_rank[leaves[0]] else self._lent)[leaves[0]] -= 1
             paper.grant(row, 1, via)
             yield Yield(leaves[1], self._board.standings[row].campaign_id, via)
 
@@ -128,18 +133,20 @@ class _Runners:
                 continue  # it is handed out ahead, for a moment only
             standing = board.standings[row]
             ran_h = (board.moment - runner.since) / timedelta(hours=1)
-            lent = paper.lent(row)
-            if paper.by_right(row) or not (lent or rule.disturbs(ran_h, standing.preemptions + sent[row])):
+            lent = self._lent[row] > 0 and paper.lent(row)
+            if not lent and not (self._by_rank[row] and rule.disturbs(ran_h, standing.preemptions + sent[row])):
                 continue
             challenger = next(self._challengers(paper, row, 1.0 if lent else rule.factor), None)
             if challenger is not None:
                 sent[row] += not lent
+                (self._lent if lent else self._by_rank)[row] -= 1
                 paper.grant(challenger, 1, Via.RANK)
                 yield Yield(runner, board.standings[challenger].campaign_id, Via.RANK if lent else None)
 
     def _may_leave(self, paper: Allotment, row: int, claimant: int) -> bool:
         """Whether a runner may be sent away for a campaign with a right to a slot."""
-        return row != claimant and not (paper.pinned[row] or paper.by_right(row) or paper.shared(row))
+        protected = paper.pinned[row] or paper.shared(row) or (not self._by_rank[row] and paper.by_right(row))
+        return row != claimant and not protected
 
     def _challengers(self, paper: Allotment, runner: int, factor: float) -> Iterator[int]:
         """Waiting rows that may take the runner's slot, most pressing first."""

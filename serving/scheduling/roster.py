@@ -17,7 +17,7 @@ import numpy.typing as npt
 from features.curves import Curves, hours
 from features.rhythm import Rhythm
 from serving.scheduling.columns import Columns
-from serving.scheduling.lineup import Lineup, Via
+from serving.scheduling.lineup import Lineup, Via, by_right
 from serving.scheduling.readiness import changes_h, holds_keys, startable, waiting_tasks
 from serving.scheduling.rules import Rules, Terms, terms_of
 from serving.scheduling.states import LIVE, State
@@ -33,6 +33,7 @@ _OWN = (
     "chunk_units",
     "estimated",
     "follows",
+    "lent",
     "open",
     "running",
     "since_h",
@@ -132,10 +133,10 @@ class Roster:
         asks_h[:] = -np.inf
         asks_h[rows] = known_h
 
-    def took(self, row: int, via: Via) -> None:
-        """Note what gave a campaign its slots; as long as it holds any, the first reason stands."""
-        if self.standings[row].progress.leased == 0:
-            self._arrays["via"][row] = via
+    def took(self, row: int, via: Via, tasks: int) -> None:
+        """Note what gave a campaign slots; those it has by a right are its own until it runs fewer."""
+        given, lent = self._arrays["via"], self._arrays["lent"]
+        given[row], lent[row] = by_right(given[row], lent[row], via, tasks)
 
     @property
     def startable(self) -> int:
@@ -168,6 +169,7 @@ class Roster:
             running=kept["running"].astype(np.int64),
             weight=kept["weight"],
             via=kept["via"].astype(np.int64),
+            lent=kept["lent"].astype(np.int64),
             begun=kept["begun"],
             since_h=kept["since_h"],
             chunk_units=kept["chunk_units"],
@@ -209,8 +211,7 @@ class Roster:
         own = [self._own(standing, moment) for standing in live]
         for name in own[0]:
             self._arrays[name][rows] = [values[name] for values in own]
-        idle = [row for row, standing in zip(rows.tolist(), live, strict=True) if not standing.progress.leased]
-        self._arrays["via"][idle] = Via.RANK
+        self._arrays["lent"][rows] = np.minimum(self._arrays["lent"][rows], self._arrays["running"][rows])
 
     def _own(self, standing: Standing, moment: datetime) -> dict[str, float]:
         campaign, progress, estimate = standing.campaign, standing.progress, standing.estimate
@@ -252,6 +253,7 @@ class Roster:
             self.terms.append(terms_of(standing.campaign, self._rules))
             if row == len(self._arrays["open"]):
                 self._arrays = {name: np.concatenate([a, np.zeros_like(a)]) for name, a in self._arrays.items()}
+            self._arrays["lent"][row] = 0.0
         else:
             if self.standings[row].revision != standing.revision:
                 self.terms[row] = terms_of(standing.campaign, self._rules)

@@ -186,7 +186,7 @@ class Tick:
         for giving_way in plan.yields:
             self._executor.give_way(giving_way.running.lease.lease_id, preempted=giving_way.preempted)
         for grant in plan.grants:
-            self._roster.took(grant.row, grant.via)
+            self._roster.took(grant.row, grant.via, grant.tasks)
         self.board = board.started(leases, plan.grants)
         return min(self._roster.next_due_h(), next_look_h(board, running))
 
