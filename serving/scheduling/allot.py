@@ -46,12 +46,14 @@ class Hindrance:
     object : the key or target it is about.
     row : the campaign it is about, where it is one.
     until_h : hours since the epoch; None if nobody can say.
+    at_least : time alone will not do: what is under way must end first.
     """
 
     reason: Reason
     object: str | None = None
     row: int | None = None
     until_h: float | None = None
+    at_least: bool = False
 
 
 class Allotment:
@@ -164,7 +166,7 @@ class Allotment:
         if not terms.binding:
             return None
         found = self._conflict(row) or self._capped(row) or self._crowded(row, without) or self._throttled(row)
-        if found is not None and found.until_h is not None:
+        if found is not None and found.until_h is not None and not found.at_least:
             self._soonest_h = min(self._soonest_h, found.until_h)
         return found
 
@@ -280,11 +282,14 @@ class Allotment:
         return None
 
     def _throttled(self, row: int) -> Hindrance | None:
-        units = float(self._lineup.chunk_units[row])
+        units, books = float(self._lineup.chunk_units[row]), self._books
         limits = self._lineup.terms[row].limits
-        waits_h = [(self._books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits]
-        wait_h, key = max(waits_h, default=(0.0, ""))
-        return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h) if wait_h > 0 else None
+        wait_h, key = max(((books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits), default=(0, ""))
+        if wait_h <= 0:
+            return None
+        most = books.rules.limits[key].most
+        full = min(units, most) + self._units.get(key, 0.0) > most * (1 + _HAIR)
+        return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h, at_least=full)
 
 
 def _merged(grants: list[Grant]) -> list[Grant]:

@@ -84,7 +84,7 @@ class World:
 def world_of(seed: int, size: int = 50) -> World:
     """The world of a seed, with about `size` campaigns."""
     chance = Random(seed)
-    workers = tuple(chance.choice((8, 12, 16)) for _ in range(chance.choice((2, 2, 3))))
+    workers = tuple(chance.choice((10, 14, 20)) for _ in range(chance.choice((2, 2, 3))))
     accounts = ("acme", "bolt", "corp", "dune")[: chance.choice((2, 3, 4))]
     channels = ("mail", "push", "web")
     load = LEAST_LOAD + 0.1 * chance.randrange(0, 5)
@@ -123,10 +123,10 @@ class _Draft:
 
 def _draft(chance: Random, n: int, accounts: tuple[str, ...], channels: tuple[str, ...]) -> _Draft:
     own = f"c{n:03}"
-    seconds = GRID_S * chance.choice((1, 1, 2, 3, 5))
-    chunks = chance.choice((1, 1, 2, 3, 6))
+    seconds = GRID_S * chance.choice((1, 1, 1, 2, 3))
+    chunks = chance.choice((1, 1, 2, 3, 4))
     order = chance.choice(("all at once", "all at once", "chain", "gather"))
-    count = chance.choice((1, 2, 4) if order == "chain" else (1, 4, 12, 24, 40))
+    count = chance.choice((1, 2, 4) if order == "chain" else (1, 4, 16, 32, 48))
     tasks = tuple(task_of(own, k, seconds, chunks, _before(order, k, count)) for k in range(count))
     shape = chance.choice((ValueShape.WINDOW, ValueShape.DEADLINE, ValueShape.HALF_LIFE))
     released_s = chance.choice((0.0, 0.0, 0.0, GRID_S * chance.randrange(1, 30)))
@@ -212,7 +212,7 @@ def _rules(chance: Random, drafts: list[_Draft], channels: tuple[str, ...], slot
         limits["account:acme"] = Limit(rate_per_s=rate, burst=rate * 120, concurrency=max(slots // 3, 1))
     share = chance.choice((0.0, 0.1, 0.2))
     return Rules(
-        reserve=Reserve(share=share, max_wait_h=chance.choice((0.25, 0.5, 1.0))),
+        reserve=Reserve(share=share, max_wait_h=chance.choice((0.2, 0.4, 0.8))),
         shares=Shares(total=chance.choice((0.0, 0.5, 0.8))),
         limits=limits,
         cap=Cap(count=chance.choice((1, 2, 4)), window_h=chance.choice((0.5, 1.0))) if chance.random() < 0.5 else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from serving.scheduling.allot import Grant
@@ -112,7 +114,13 @@ def test_a_rate_lets_start_what_the_bucket_holds_and_says_when_the_rest() -> Non
     assert held.reason is Reason.RATE_LIMITED
     assert held.until_h is not None
     assert abs(held.until_h - NOW - 20 / 3600) < 1e-9
-    assert allotment.next_turn_h() == held.until_h
+    assert held.at_least
+    assert allotment.next_turn_h() == inf, "the bucket is full: first one of the two must end"
+    spent = allotment_of(lineup, rules, books=Books(rules, NOW, {"channel:sms": 70.0}))
+    assert granted(spent, 4) == [(1, 1)]
+    held = spent.hindrance(0)
+    assert held is not None
+    assert (held.at_least, spent.next_turn_h()) == (False, held.until_h), "time alone will do"
 
 
 def test_what_runs_holds_back_the_units_it_is_expected_to_need() -> None:
