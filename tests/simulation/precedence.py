@@ -93,7 +93,7 @@ class Precedence:
     def _entitled(self, holder: Contender, taken: Counter[str], before: dict[str, Contender], at: datetime) -> bool:
         """Whether the reserve, or its account's guaranteed share, may have given it the slot."""
         rules, slots = self._world.rules, self._world.slots
-        if rules.reserve.share and waits_since(holder.standing) + timedelta(hours=rules.reserve.max_wait_h) < at:
+        if rules.reserve.share and waits_since(holder.standing) + timedelta(hours=rules.reserve.max_wait_h) <= at:
             return True
         account = holder.standing.campaign.account
         contending = {
