@@ -17,7 +17,8 @@ from tests.simulation.plagues import FAULTS
 from tests.simulation.playing import played_by, quiet
 from tests.simulation.simulation import Outcome, simulate
 
-MOST_SHOWN = 20
+MOST_SHOWN, MOST_SAID = 20, 5
+"""Broken seeds after which there is no point in going on; breaches said of each."""
 
 
 def main() -> int:
@@ -44,7 +45,8 @@ def one(seed: int, *, traced: bool) -> int:
     for line in outcome.trace:
         print(line)
     print(json.dumps({"seed": seed, "counts": outcome.counts, "faults": outcome.faults}, indent=1))
-    show_breaches([outcome] if outcome.breaches else [])
+    if outcome.breaches:
+        show_breach(outcome)
     return int(bool(outcome.breaches))
 
 
@@ -64,6 +66,7 @@ def many(wanted: argparse.Namespace) -> int:
             least_load = min(least_load, outcome.load)
             if outcome.breaches:
                 broken.append(outcome)
+                show_breach(outcome)
             progress.update(bar, completed=counts["dispatches"], description=f"{played} seeds")
             enough = played >= wanted.seeds and counts["dispatches"] >= wanted.dispatches
             if (enough and min(faults[fault] for fault in FAULTS) >= wanted.faults) or len(broken) >= MOST_SHOWN:
@@ -82,7 +85,6 @@ def many(wanted: argparse.Namespace) -> int:
         print(json.dumps(summary, indent=1))
     else:
         show(summary, Console())
-    show_breaches(broken)
     return int(bool(broken))
 
 
@@ -98,12 +100,11 @@ def show(summary: dict[str, object], console: Console) -> None:
     console.print(table)
 
 
-def show_breaches(outcomes: list[Outcome]) -> None:
-    """Say which invariants were broken, where, and how to see it happen again."""
-    for outcome in outcomes:
-        print(f"seed {outcome.seed}: python -m tests.simulation --seed {outcome.seed} --trace", file=sys.stderr)
-        for breach in outcome.breaches[:5]:
-            print(f"  {breach.at_s:.1f} s: {breach.invariant}: {breach.text}", file=sys.stderr)
+def show_breach(outcome: Outcome) -> None:
+    """Say which invariants a seed broke, and how to see it happen again."""
+    print(f"seed {outcome.seed}: python -m tests.simulation --seed {outcome.seed} --trace", file=sys.stderr)
+    for breach in outcome.breaches[:MOST_SAID]:
+        print(f"  {breach.at_s:.1f} s: {breach.invariant}: {breach.text}", file=sys.stderr)
 
 
 if __name__ == "__main__":
