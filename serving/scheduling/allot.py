@@ -282,12 +282,12 @@ class Allotment:
         return None
 
     def _throttled(self, row: int) -> Hindrance | None:
-        units, books = float(self._lineup.chunk_units[row]), self._books
-        limits = self._lineup.terms[row].limits
-        wait_h, key = max(((books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits), default=(0, ""))
+        units, limits = float(self._lineup.chunk_units[row]), self._lineup.terms[row].limits
+        waits_h = [(self._books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits]
+        wait_h, key = max(waits_h, default=(0.0, ""))
         if wait_h <= 0:
             return None
-        most = books.rules.limits[key].most
+        most = self._books.rules.limits[key].most
         full = min(units, most) + self._units.get(key, 0.0) > most * (1 + _HAIR)
         return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h, at_least=full)
 
