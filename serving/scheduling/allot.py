@@ -96,6 +96,7 @@ class Allotment:
                 self._take(row, self._lent[row], Via(self._via[row]))
         for terms, tasks, chunk_units in lineup.stopping:
             self._use(terms, tasks, chunk_units)
+            self._held[terms.account] += tasks
             self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
 
     def copy(self) -> Allotment:
@@ -136,8 +137,7 @@ class Allotment:
     def by_right(self, row: int) -> bool:
         """Whether what a row has by the reserve or its account's share is its own still: there is credit left for it.
 
-        What an account saved up entitles it to no more slots at once than its share rounded up: what it runs beyond
-        that, rank gave it.
+        What an account saved up protects no more slots of it at once than its share rounded up.
         """
         credit = self._lender(row)
         if credit is None or credit.slot_h <= -_HAIR:

@@ -137,6 +137,8 @@ class Lineup:
                 by_reserve += lent * weight
             elif lent:
                 by_share[account] = by_share.get(account, 0.0) + lent * weight
+        for terms, tasks, _ in self.stopping:
+            by_rank[terms.account] = by_rank.get(terms.account, 0.0) + tasks
         books.pass_to(
             moment_h,
             slots=slots,
