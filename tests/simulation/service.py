@@ -112,7 +112,9 @@ class Service:
         for name, standing in overdue.items():
             if name not in self._late:
                 self._late[name] = 0.0
-                self._allowed[name] = (self._ahead_s(standing) + self._task_s) / rate + self._chunk_s
+                # What the reserve runs now is overdue work ahead as well: a task of the longest on each slot of it.
+                ahead_s = self._ahead_s(standing) + ceil(rate) * self._task_s
+                self._allowed[name] = ahead_s / rate + self._chunk_s
             self._late[name] += seconds
             self.late = max(self.late, self._late[name] / self._allowed[name])
             if self._late[name] > self._allowed[name] + 1:
