@@ -8,7 +8,7 @@ Nobody may hold a slot that a more pressing campaign could have had, unless a ri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -44,18 +44,27 @@ class Contender:
 
 
 class Precedence:
-    """Looks at claims."""
+    """Looks at claims.
 
-    def __init__(self, world: World, ledger: Ledger, store: Store, bindings: Bindings) -> None:
+    Parameters
+    ----------
+    slots_of : how many slots a scheduler has by now, by its name.
+    """
+
+    def __init__(
+        self, world: World, ledger: Ledger, store: Store, bindings: Bindings, slots_of: Callable[[str], int]
+    ) -> None:
         self._world, self._ledger, self._store, self._bindings = world, ledger, store, bindings
+        self._slots_of, self._slots = slots_of, world.slots
         self._claims = 0
 
-    def before_claim(self, at: datetime) -> dict[str, Contender] | None:
+    def before_claim(self, owner: str, at: datetime) -> dict[str, Contender] | None:
         """The contenders just before a claim; None when this one is not looked at."""
         self._claims += 1
         if self._claims % EVERY or self._horizon_unknown():
             return None
-        found = contenders(self._store.live(at).standings, self._world, at)
+        self._slots = self._slots_of(owner)
+        found = contenders(self._store.live(at).standings, self._slots, at)
         inherit(found, at)
         return found
 
@@ -92,7 +101,7 @@ class Precedence:
 
     def _entitled(self, holder: Contender, taken: Counter[str], before: dict[str, Contender], at: datetime) -> bool:
         """Whether the reserve, or its account's guaranteed share, may have given it the slot."""
-        rules, slots = self._world.rules, self._world.slots
+        rules, slots = self._world.rules, self._slots
         if rules.reserve.share and waits_since(holder.standing) + timedelta(hours=rules.reserve.max_wait_h) <= at:
             return True
         account = holder.standing.campaign.account
@@ -108,13 +117,13 @@ class Precedence:
         return sum(k.held for k in known) - others <= ceil(share * slots)
 
 
-def contenders(standings: Sequence[Standing], world: World, at: datetime) -> dict[str, Contender]:
-    """Live campaigns by id, as hard as they press."""
+def contenders(standings: Sequence[Standing], slots: int, at: datetime) -> dict[str, Contender]:
+    """Live campaigns by id, as hard as they press for so many slots."""
     valued = [s for s in standings if s.estimate is not None]
     if not valued:
         return {}
     by_matrix = any(s.estimate is not None and s.estimate.value is None for s in valued)
-    columns = columns_of(valued, world.slots)
+    columns = columns_of(valued, slots)
     keys = (matrix if by_matrix else index(HORIZON_H))(columns, hours(at))
     found = {s.campaign_id: Contender(s, key * s.boost, s.pinned) for s, key in zip(valued, keys.tolist(), strict=True)}
     for s in standings:
