@@ -82,7 +82,11 @@ class Precedence:
             for other in envious:
                 if other is holder or not self._envies(other, holder) or self._entitled(holder, taken, before, at):
                     continue
-                if not self._bindings.holds_back(other.standing.campaign, instead_of=holder.standing.campaign):
+                # Who had a right to a first slot holds his keys with it, and what rank adds is no key's matter.
+                begun = self._entitled(holder, taken, before, at, tasks=1)
+                if not self._bindings.holds_back(
+                    other.standing.campaign, instead_of=holder.standing.campaign, begun=begun
+                ):
                     self._ledger.breach(
                         "order",
                         f"{holder.name} (pressing {holder.pressure:.4g}) was given a slot that {other.name}"
@@ -99,8 +103,15 @@ class Precedence:
             return other.pinned
         return other.pressure > holder.pressure * _CLEARLY + 1e-12
 
-    def _entitled(self, holder: Contender, taken: Counter[str], before: dict[str, Contender], at: datetime) -> bool:
-        """Whether the reserve, or its account's guaranteed share, may have given it the slot."""
+    def _entitled(
+        self,
+        holder: Contender,
+        taken: Counter[str],
+        before: dict[str, Contender],
+        at: datetime,
+        tasks: int | None = None,
+    ) -> bool:
+        """Whether the reserve, or its account's guaranteed share, may have given it so many slots; None for all."""
         rules, slots = self._world.rules, self._slots
         if rules.reserve.share and waits_since(holder.standing) + timedelta(hours=rules.reserve.max_wait_h) <= at:
             return True
@@ -113,7 +124,7 @@ class Precedence:
         share = rules.shares.guaranteed(contending).get(account, 0.0) if rules.shares.total else 0.0
         known = [k for k in self._ledger.campaigns.values() if k.campaign.account == account]
         # What others of the account were given at the same moment, rank may have given them afterwards.
-        others = sum(taken[k.campaign.campaign_id] for k in known) - taken[holder.name]
+        others = sum(taken[k.campaign.campaign_id] for k in known) - (taken[holder.name] if tasks is None else tasks)
         return sum(k.held for k in known) - others <= ceil(share * slots)
 
 
