@@ -17,7 +17,7 @@ from features.curves import hours
 from serving.scheduling.policies import index, matrix
 from serving.scheduling.ports import Store
 from serving.scheduling.roster import columns_of
-from serving.scheduling.states import State
+from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Lease, Standing
 from tests.simulation.bindings import Bindings
 from tests.simulation.ledger import Ledger
@@ -119,7 +119,7 @@ class Precedence:
         contending = {
             c.standing.campaign.account
             for c in before.values()
-            if c.standing.progress.leased or startable(c.standing, at)
+            if (c.standing.progress.leased and c.standing.state in LIVE) or startable(c.standing, at)
         }
         share = rules.shares.guaranteed(contending).get(account, 0.0) if rules.shares.total else 0.0
         known = [k for k in self._ledger.campaigns.values() if k.campaign.account == account]

@@ -71,9 +71,10 @@ class Service:
                 self._lag_allowed.pop(account, None)
                 continue
             # Nobody is behind by slots that he has no work for.
-            due = min(guaranteed.get(account, 0.0) * slots, held[account] + could[account])
+            share = guaranteed.get(account, 0.0) * slots
+            due = min(share, held[account] + could[account])
             lag = self._lag[account] = max(self._lag[account] + (due - held[account]) * seconds, 0.0)
-            allowed = self._lag_allowed[account] = max(ceil(due) * self._chunk_s, self._lag_allowed[account])
+            allowed = self._lag_allowed[account] = max(ceil(share) * self._chunk_s, self._lag_allowed[account])
             if not lag:
                 del self._lag_allowed[account]
             elif allowed:
