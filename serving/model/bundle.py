@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.contract import FEATURE_NAMES
-from features.curves import Floats, hours
+from features.curves import Curves, Floats, hours
 from features.matrix import Matrix
 from features.records import Campaign, ValueLabel
 from features.rhythm import Rhythm
@@ -27,6 +27,7 @@ from serving.model.increment import above_baseline
 from serving.model.matrix import explained_by_matrix, matrix_reasons
 from serving.model.meta import Meta
 from serving.model.processing import ProcessingTimes
+from serving.model.trees import THREADS, Trees
 from serving.model.words import anyway, in_words
 from serving.prediction import (
     NOBODY_BEGAN,
@@ -39,10 +40,6 @@ from serving.prediction import (
     Prediction,
     ProcessingTime,
 )
-from serving.scheduling.columns import Columns
-
-_THREADS = 1
-"""Threads of one prediction: requests run side by side, and a request's few rows gain nothing from more."""
 
 _BASELINE = FEATURE_NAMES.index("target_baseline")
 
@@ -96,6 +93,10 @@ class Bundle:
         return Rhythm.of(self.meta.rhythm)
 
     @cached_property
+    def _trees(self) -> Trees:
+        return Trees(self.booster)
+
+    @cached_property
     def _scale(self) -> priority.Scale:
         return priority.Scale(np.array(self.meta.index_quantiles))
 
@@ -104,7 +105,7 @@ class Bundle:
 
         The trees predict gross revenue; for incremental value the expected baseline is taken off.
         """
-        values: Floats = np.maximum(self.booster.predict(rows, num_threads=_THREADS), 0.0)
+        values: Floats = np.maximum(self._trees.predict(rows), 0.0)
         return above_baseline(values, rows[:, _BASELINE]) if self.meta.label is ValueLabel.INCREMENTAL else values
 
     def card(self) -> Card:
@@ -175,7 +176,7 @@ class Bundle:
         if not campaigns:
             return []
         rows = self.snapshot.features(campaigns, at)
-        contributions = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=_THREADS), dtype=float)
+        contributions = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=THREADS), dtype=float)
         why_not = self._why_not(rows, at)
         answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not, progress)
         return [
@@ -222,10 +223,10 @@ class Bundle:
             told = [progress.get(campaign.campaign_id, UNTOUCHED) for campaign in campaigns]
             left_h = self.work_left_h(campaigns, [h.done for h in told], [h.spent_h for h in told])
         # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
-        queue = Columns.of(campaigns, values, whole_h[:, 0], rhythm=self.rhythm)
-        index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)
+        needed_h = whole_h[:, 0]
+        index = priority.index(Curves.of(campaigns, values, self.rhythm), needed_h, needed_h, hours(at), horizon_h)
         score = self._scale.score(index)
-        loss = priority.loss_per_hour(index, queue.needed_h, horizon_h)
+        loss = priority.loss_per_hour(index, needed_h, horizon_h)
         columns = (score, index, values, loss, whole_h, left_h)
         return [
             Prediction(
