@@ -26,7 +26,7 @@ from serving.errors.models import (
     TooFewWeeks,
 )
 from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
-from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable
+from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable, TookTooLong
 
 __all__ = [
     "AnswerInvalid",
@@ -60,6 +60,7 @@ __all__ = [
     "SubmittedTooFast",
     "TooFewWeeks",
     "TooMuch",
+    "TookTooLong",
     "WorkerDied",
     "problem",
 ]
