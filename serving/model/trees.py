@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 
 import lightgbm
 import numpy as np
@@ -65,7 +66,7 @@ class _OneRow:
                 ctypes.byref(prepared),
             )
         )
-        self._prepared = prepared
+        weakref.finalize(self, _LIB.LGBM_FastConfigFree, prepared)
         self._call = _LIB.LGBM_BoosterPredictForMatSingleRowFast
         self._arguments = (
             prepared,
@@ -78,10 +79,6 @@ class _OneRow:
         self._row[:] = row
         _checked(self._call(*self._arguments))
         return self._output.copy()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_prepared"):
-            _LIB.LGBM_FastConfigFree(self._prepared)
 
 
 def _checked(status: int) -> None:
