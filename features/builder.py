@@ -9,11 +9,13 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from features.aggregates import AGGREGATES, Aggregate
 from features.asof import Ledger, hours_of
 from features.contract import FEATURE_NAMES
 from features.curves import Floats, Indices, hours
-from features.definitions import AGGREGATES, FEATURES, Aggregate, Planned
+from features.definitions import FEATURES
 from features.ledgers import Entity, ledgers_of
+from features.planned import Planned
 from features.plans import Plans
 from features.records import Campaign
 from features.schema import History

@@ -7,159 +7,18 @@ Money is in dollars; NaN means "not known", which trees take as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, TypeVar
 
 import numpy as np
 
-from features.curves import Floats, Indices
-from features.ledgers import Entity
+from features.aggregates import BASELINE_WEEKS
+from features.curves import Floats
+from features.planned import Planned, ratio
 
 WEEK_H = 168.0
 PRIOR_WEIGHT = 0.5
 """How much the pooled rate counts beside a target's own history, in mean planned exposures per target."""
-
-
-def weeks(count: float) -> timedelta:
-    """A duration of some weeks."""
-    return timedelta(weeks=count)
-
-
-MEMORIES: Mapping[str, timedelta | None] = {"": None, "_13w": weeks(13), "_4w": weeks(4)}
-"""Half-lives that amounts are remembered with, by suffix."""
-
-BASELINE_WEEKS = (4, 8, 26)
-"""Windows of what targets earn without a campaign."""
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """A sum over the facts known about an entity; `amount` None asks when the latest was known (hours)."""
-
-    name: str
-    entity: Entity
-    ledger: str
-    amount: str | None
-    window: timedelta | None = None
-    half_life: timedelta | None = None
-
-
-def _per_memory(prefix: str, entity: Entity, ledger: str, amounts: tuple[str, ...]) -> list[Aggregate]:
-    return [
-        Aggregate(f"{prefix}_{amount}{suffix}", entity, ledger, amount, half_life=half_life)
-        for amount in amounts
-        for suffix, half_life in MEMORIES.items()
-    ]
-
-
-AGGREGATES: tuple[Aggregate, ...] = (
-    *_per_memory("target", Entity.TARGET_IN_CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("kind_in_channel", Entity.KIND_IN_CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("channel", Entity.CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("kind", Entity.KIND, "outcomes", ("revenue", "share")),
-    Aggregate("kind_revenue_1w", Entity.KIND, "outcomes", "revenue", half_life=weeks(1)),
-    Aggregate("kind_share_1w", Entity.KIND, "outcomes", "share", half_life=weeks(1)),
-    Aggregate("kind_launches", Entity.KIND, "outcomes", "launches"),
-    Aggregate("kind_last_h", Entity.KIND, "outcomes", None),
-    *(
-        Aggregate(f"{entity}_{amount}_{n}w", entity, "baseline", amount, window=weeks(n))
-        for entity, amount in ((Entity.TARGET, "value"), (Entity.MARKET, "readings"))
-        for n in BASELINE_WEEKS
-    ),
-)
-
-
-_PLACES: dict[str, tuple[Entity, int]] = {
-    aggregate.name: (entity, place)
-    for entity in Entity
-    for place, aggregate in enumerate(a for a in AGGREGATES if a.entity == entity)
-}
-"""Where an aggregate stands among its entity's; those of one amount in several memories or windows follow each other."""
-
-Computed = TypeVar("Computed")
-
-
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """Planned campaigns with what was known about them, as columns.
-
-    Attributes
-    ----------
-    moments_h : the moment asked about, one a campaign, hours since the epoch.
-    facts : declared numbers, one entry a campaign, NaN where not declared.
-    row : position of its campaign, one entry a planned target; rising.
-    exposures : planned exposures, one entry a planned target.
-    known : by entity its aggregates as declared, shape (aggregates, planned targets) for target entities, else
-        (aggregates, campaigns).
-    """
-
-    moments_h: Floats
-    facts: Mapping[str, Floats]
-    row: Indices
-    exposures: Floats
-    known: Mapping[Entity, Floats] = field(default_factory=dict)
-    _shared: dict[Callable[[Planned], Any], Any] = field(default_factory=dict, init=False, repr=False)
-
-    def shared(self, compute: Callable[[Planned], Computed]) -> Computed:
-        """What several features are made of, computed once."""
-        if compute not in self._shared:
-            self._shared[compute] = compute(self)
-        found: Computed = self._shared[compute]
-        return found
-
-    def amount(self, name: str) -> Floats:
-        """One aggregate, one entry a planned target or campaign."""
-        entity, place = _PLACES[name]
-        column: Floats = self.known[entity][place]
-        return column
-
-    def amounts(self, first: str, count: int = len(MEMORIES)) -> Floats:
-        """An aggregate and those declared after it, a row each: one amount in all its memories, or windows."""
-        entity, place = _PLACES[first]
-        rows: Floats = self.known[entity][place : place + count]
-        return rows
-
-    def per_campaign(self, amount: Floats) -> Floats:
-        """Sum over each campaign's targets, along the last axis; 0 where it has none."""
-        return self._over_targets(np.add, amount, 0.0)
-
-    def largest(self, amount: Floats) -> Floats:
-        """Largest known over each campaign's targets; NaN where none is."""
-        return self._over_targets(np.fmax, amount, np.nan)
-
-    def per_target(self, amount: Floats) -> Floats:
-        """What campaigns have, for each of their targets, along the last axis."""
-        # One campaign's numbers go with all targets as they are.
-        return amount if len(self.moments_h) == 1 else amount[..., self.row]
-
-    def _over_targets(self, operation: np.ufunc, amount: Floats, of_none: float) -> Floats:
-        if len(self.moments_h) == 1 and len(self.row):
-            over: Floats = operation.reduce(amount, axis=-1, keepdims=True)
-            return over
-        begins, filled = self.shared(_segments)
-        if filled is None:
-            each: Floats = operation.reduceat(amount, begins, axis=-1)
-            return each
-        spread = np.full((*amount.shape[:-1], len(self.moments_h)), of_none)
-        if len(begins):
-            spread[..., filled] = operation.reduceat(amount, begins, axis=-1)
-        return spread
-
-
-def _segments(planned: Planned) -> tuple[Indices, Indices | None]:
-    """Where each campaign's targets begin, and which campaigns have any; None when all have."""
-    counts = np.bincount(planned.row, minlength=len(planned.moments_h))
-    filled = np.flatnonzero(counts)
-    begins = (np.cumsum(counts) - counts)[filled]
-    return begins, None if len(filled) == len(counts) else filled
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Numerator over denominator; NaN where there is nothing to divide by."""
-    quotient: Floats = np.divide(numerator, np.where(denominator > 0, denominator, np.nan))
-    return quotient
 
 
 def _targets(planned: Planned) -> Floats:
@@ -248,6 +107,10 @@ def _place(of: Stack, place: int) -> Stack:
     return lambda planned: planned.shared(of)[place]
 
 
+def _planned_exposures_if_any(planned: Planned) -> Floats:
+    return np.where(planned.shared(_targets) > 0, planned.shared(_planned_exposures), np.nan)
+
+
 def _seen_share(planned: Planned) -> Floats:
     seen = planned.amount("target_exposures") > 0
     return ratio(planned.per_campaign(planned.exposures * seen), planned.shared(_planned_exposures))
@@ -327,14 +190,14 @@ FEATURES: tuple[Feature, ...] = (
         "how much few targets carry its planned response",
         _concentration(expected_response, 0),
     ),
-    Feature("baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(expected_baseline, 1)),
+    Feature(
+        "baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(expected_baseline, 1)
+    ),
     Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
     Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _place(_kind_means, 0)),
     Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _place(_kind_means, 1)),
     Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _place(_kind_means, 2)),
-    Feature(
-        "kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean_1w
-    ),
+    Feature("kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean_1w),
     Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.amount("kind_launches")),
     Feature(
         "weeks_since_kind",
@@ -342,7 +205,12 @@ FEATURES: tuple[Feature, ...] = (
         "weeks since a campaign of its kind ended",
         lambda p: (p.moments_h - p.amount("kind_last_h")) / WEEK_H,
     ),
-    Feature("planned_exposures", "plan", "planned exposures over all targets", lambda p: np.where(p.shared(_targets) > 0, p.shared(_planned_exposures), np.nan)),
+    Feature(
+        "planned_exposures",
+        "plan",
+        "planned exposures over all targets",
+        lambda p: np.where(p.shared(_targets) > 0, p.shared(_planned_exposures), np.nan),
+    ),
     Feature("targets", "plan", "how many targets it addresses", lambda p: p.shared(_targets)),
     Feature("work_units", "plan", "units of work", _fact("work_units")),
     Feature("window_h", "plan", "hours in which it earns", _fact("window_h")),

@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from features.aggregates import AGGREGATES
 from features.builder import HistoryAggregates, computed, planned
 from features.curves import Floats, hours
-from features.definitions import AGGREGATES
 from features.ledgers import Entity
 from features.plans import Plans
 from features.records import Campaign
@@ -58,6 +58,12 @@ class Snapshot:
     def of_known(cls, moment: datetime, labels: Mapping[Entity, Sequence[str]], known: Mapping[Entity, Floats]) -> Self:
         """By entity its aggregates as declared, shape (aggregates, labels and a last one for those never seen)."""
         return cls(moment, {entity: _kept(entity, list(labels[entity]), known[entity]) for entity in Entity})
+
+    @classmethod
+    def empty(cls, moment: datetime) -> Self:
+        """Nothing is known of anybody."""
+        unseen = {e: [0.0 if a.amount else np.nan for a in AGGREGATES if a.entity == e] for e in Entity}
+        return cls.of_known(moment, dict.fromkeys(Entity, ()), {e: np.array([row]).T for e, row in unseen.items()})
 
     def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:  # noqa: ARG002
         """See `features.builder.Aggregates`; the answer is as of the snapshot's own moment."""

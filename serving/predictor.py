@@ -41,7 +41,7 @@ class RemotePredictor:
 
     def _forecast(self, asked: Sequence[Standing], answers: Sequence[Prediction], card: Card) -> Forecast:
         points = self._matrix.points([standing.campaign for standing in asked]).tolist()
-        in_dollars = card.source == "champion"
+        in_dollars = card.source != "matrix"
         return Forecast(
             model_version=card.version,
             source=card.source,

@@ -20,7 +20,7 @@ from serving.api.problems import Problems, StrictBodies
 from serving.api.queue import queue_app
 from serving.api.sizes import BoundedBodies
 from serving.clock import SystemClock
-from serving.hot import Answering, HotPath, Meters, Place
+from serving.hot import Answering, HotPath, Place, meters
 from serving.model import Card
 from serving.prediction import NOBODY_BEGAN, Headway
 from serving.settings import Settings
@@ -37,30 +37,39 @@ class Priority:
 
     def __init__(self) -> None:
         settings = Settings.read()
-        self._model = wiring.model(settings)
+        self._reign = wiring.reign(settings)
         self._clock = SystemClock()
-        place.answering, place.meters = Answering(lambda: self._model, self._clock), Meters()
+        self._reign.begin()
+        place.answering, place.meters = Answering(self._reign.model, self._clock), meters()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def end(self) -> None:
+        """Look for new champions no more."""
+        place.answering = None
+        self._reign.end()
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def predict(
         self, campaigns: list[Campaign], at: AwareDatetime | None = None, progress: dict[str, Headway] | None = None
     ) -> Predictions:
         """Score campaigns as of a moment (default now), in the order given; `progress`, by id, tells what is done."""
-        answers = self._model.predict(campaigns, at or self._clock.now(), progress or NOBODY_BEGAN)
-        return Predictions(model=self._model.identity, predictions=tuple(answers))
+        model = self._reign.model()
+        answers = model.predict(campaigns, at or self._clock.now(), progress or NOBODY_BEGAN)
+        return Predictions(model=model.identity, predictions=tuple(answers))
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def explain(
         self, campaigns: list[Campaign], at: AwareDatetime | None = None, progress: dict[str, Headway] | None = None
     ) -> Explanations:
         """Score campaigns, with what each feature adds to the model's raw output."""
-        answers = self._model.explain(campaigns, at or self._clock.now(), progress or NOBODY_BEGAN)
-        return Explanations(model=self._model.identity, predictions=tuple(answers))
+        model = self._reign.model()
+        answers = model.explain(campaigns, at or self._clock.now(), progress or NOBODY_BEGAN)
+        return Explanations(model=model.identity, predictions=tuple(answers))
 
     @model_routes.get("/model")
     def card(self) -> Card:
         """Which model answers, how it was trained, and on which scale it scores."""
-        return self._model.card()
+        return self._reign.card()
 
 
 @model_routes.get("/", include_in_schema=False)
@@ -77,7 +86,7 @@ _PLACES = {
 }
 
 TESTED_BENTOML = "1.4.39"
-"""The version whose `to_asgi` the hot path was tested around; behind any other it stands where BentoML offers a place."""
+"""The version whose `to_asgi` the hot path was tested around; with any other it stands where BentoML has a place."""
 
 
 class Fronted(bentoml.Service):  # type: ignore[misc]
@@ -95,7 +104,7 @@ class Fronted(bentoml.Service):  # type: ignore[misc]
 
 # mypy does not follow class decorators: `Priority` is a `bentoml.Service` by now.
 if version("bentoml") == TESTED_BENTOML:
-    Priority.__class__ = Fronted  # type: ignore[assignment]
+    Priority.__class__ = Fronted  # type: ignore[method-assign]
 Priority.add_asgi_middleware(HotPath, place=place)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
 # BentoML's own page at / has the browser load a script from elsewhere.

@@ -124,6 +124,12 @@ class Settings(BaseSettings):
     clock_origin: AwareDatetime | None = Field(
         None, description="what the clock showed when the store was made; default: the wall clock"
     )
+    model_poll_s: Positive = Field(
+        5.0, description="wall-clock seconds between two looks at who is champion in the registry"
+    )
+    packed_model: Path | None = Field(
+        None, description="directory of a bundle that answers when neither registry nor cache has a champion"
+    )
     snapshot_max_age_h: Positive | None = Field(
         None, description="age at which the model's feature snapshot no longer answers; default: no limit"
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import Counter, Histogram
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Meters:
-    """Made once a process, after BentoML has said where the processes of one service keep their counts.
+    """See `meters`.
 
     Attributes
     ----------
@@ -26,3 +28,9 @@ class Meters:
         self.timed_out = requests.labels("timed_out")
         self.campaigns = Counter("precedence_predict_campaigns", "Campaigns predicted on the hot path")
         self.seconds = Histogram("precedence_predict_seconds", "Seconds of a request on the hot path", buckets=_SECONDS)
+
+
+@cache
+def meters() -> Meters:
+    """Those of this process; first asked for after BentoML has said where a service's processes keep their counts."""
+    return Meters()

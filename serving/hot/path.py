@@ -75,7 +75,7 @@ class HotPath:
             meters.timed_out.inc()
             await problem_response(TookTooLong("POST /predict", place.timeout_s))(scope, receive, send)
             return
-        except Exception:  # noqa: BLE001 - whatever it is, the ordinary route answers, or says what is wrong
+        except Exception:
             log.exception("hot_path_failed")
             answer = asked = None
         if answer is None or asked is None:
@@ -96,7 +96,9 @@ class HotPath:
         meters.seconds.observe(took_s)
         self._count += 1
         if self._count % place.log_every == 0:
-            log.info("predicted", extra={"campaigns": len(asked.campaigns), "took_s": took_s, "one_of": place.log_every})
+            log.info(
+                "predicted", extra={"campaigns": len(asked.campaigns), "took_s": took_s, "one_of": place.log_every}
+            )
 
 
 def _answered(answering: Answering, asked: Asked) -> bytes:

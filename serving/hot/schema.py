@@ -67,7 +67,7 @@ def _declared(field: Field[Any], hint: Any) -> tuple[str, Any] | tuple[str, Any,
     return field.name, _translated(hint)
 
 
-def _translated(hint: Any) -> Any:
+def _translated(hint: Any) -> Any:  # noqa: PLR0911 - one case each
     """A type with pydantic's constraints as the same type with msgspec's."""
     if hint is AwareDatetime:
         return Annotated[datetime, msgspec.Meta(tz=True)]
@@ -94,8 +94,8 @@ def _bounds(constraints: Iterable[Any]) -> dict[str, Any]:
     for constraint in constraints:
         if type(constraint) in _BOUNDS:
             bounds[_BOUNDS[type(constraint)]] = getattr(constraint, _BOUNDS[type(constraint)])
-        elif isinstance(constraint, StringConstraints) and constraint.pattern in _PATTERNS:
-            if (pattern := _PATTERNS[constraint.pattern]) is not None:
+        elif isinstance(constraint, StringConstraints) and (said := str(constraint.pattern)) in _PATTERNS:
+            if (pattern := _PATTERNS[said]) is not None:
                 bounds["pattern"] = pattern
         elif not (isinstance(constraint, AllowInfNan) and not constraint.allow_inf_nan):  # JSON holds neither
             raise TypeError(f"no struct can hold {constraint}: teach serving.hot.schema what it means")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from features.contract import FEATURE_NAMES
 from features.curves import Floats
 
@@ -29,7 +31,7 @@ def fallback_reasons(
         stale = f"the feature snapshot is {snapshot_age_h:.0f} h old, more than {max_age_h:g} h; valued by the matrix"
         return [stale] * len(features)
     # Unknown is NaN, and NaN is not above zero.
-    known = (features[:, _EVIDENCE] > 0).any(axis=1)
+    known = np.any(features[:, _EVIDENCE] > 0, axis=1)
     targets = features[:, _TARGETS] > 0
     if known.all() and (targets.all() or not by_targets):
         return [None] * len(features)

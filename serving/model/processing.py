@@ -111,7 +111,9 @@ class ProcessingTimes:
         if level not in self.levels:
             raise ValueError(f"level {level:g} is not one of {', '.join(f'{known:g}' for known in self.levels)}")
         at = self.levels.index(level)
-        shifted: Floats = self._models[at].predict(rows) + np.where(done > 0, self.from_checkpoint[at], self.from_start[at])
+        shifted: Floats = self._models[at].predict(rows) + np.where(
+            done > 0, self.from_checkpoint[at], self.from_start[at]
+        )
         return shifted
 
     @cached_property

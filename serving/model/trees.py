@@ -1,4 +1,4 @@
-"""A LightGBM model behind its cheapest exact call: one row through the C library's own fast path, many as one matrix."""
+"""A LightGBM model behind its cheapest exact call: one row by the library's own fast path, many as one matrix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import weakref
 
 import lightgbm
 import numpy as np
-from lightgbm.basic import _LIB
+from lightgbm.basic import _LIB  # type: ignore[attr-defined]  # it has no public name
 
 from features.curves import Floats
 
@@ -56,7 +56,7 @@ class _OneRow:
         prepared = ctypes.c_void_p()
         _checked(
             _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
-                booster._handle,  # noqa: SLF001 - lightgbm has no public way to its handle
+                booster._handle,
                 ctypes.c_int(_NORMAL),
                 ctypes.c_int(0),
                 ctypes.c_int(_ALL_TREES),

@@ -64,7 +64,7 @@ def _on_this_machine(location: str) -> Path | None:
 def _by_another_process(uri: str, wanted: Named, kept: Path) -> None:
     told = json.dumps({"uri": uri, "kept": str(kept), "named": asdict(wanted)})
     try:
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             [sys.executable, "-m", "serving.registry.fetching"],
             input=told,
             capture_output=True,

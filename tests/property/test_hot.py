@@ -41,8 +41,9 @@ numbers = st.one_of(
     st.integers(0, 10**6),
 )
 moments = st.builds(
-    lambda days, micro, suffix: (TRAINED_AT.replace(tzinfo=None) + timedelta(days, microseconds=micro)).isoformat()
-    + suffix,
+    lambda days, micro, suffix: (
+        (TRAINED_AT.replace(tzinfo=None) + timedelta(days, microseconds=micro)).isoformat() + suffix
+    ),
     st.integers(-20, 20),
     st.sampled_from([0, 0, 0, 500_000, 999_999]),
     st.sampled_from(["Z", "Z", "Z", "+00:00", "+02:00", "-05:30", "+0200", "", "z", "5Z", ".1234567Z", ".9999999Z"]),
@@ -98,7 +99,8 @@ bodies = st.fixed_dictionaries(
         "progress": st.one_of(
             st.none(),
             st.dictionaries(
-                st.sampled_from(["a", "b", "z"]), st.fixed_dictionaries({"done": numbers}, optional={"spent_h": numbers})
+                st.sampled_from(["a", "b", "z"]),
+                st.fixed_dictionaries({"done": numbers}, optional={"spent_h": numbers}),
             ),
         ),
     },
@@ -149,7 +151,9 @@ def test_what_the_hot_path_reads_the_ordinary_reader_reads_alike(body: dict[str,
 def test_what_is_broken_is_never_read(body: dict[str, Any], data: st.DataObject):
     text = json.dumps(body)
     at = data.draw(st.integers(0, len(text) - 1))
-    broken = text[:at] + data.draw(st.sampled_from(["", ",", '"', "NaN", "1e999", "\\", "\x00", "{", "é"])) + text[at + 1 :]
+    broken = (
+        text[:at] + data.draw(st.sampled_from(["", ",", '"', "NaN", "1e999", "\\", "\x00", "{", "é"])) + text[at + 1 :]
+    )
     if READER.read(broken.encode()) is not None:
         assert ordinary(broken.encode()) is not None
 

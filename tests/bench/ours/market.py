@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import lightgbm
 import numpy as np
 
+from features.aggregates import AGGREGATES
 from features.contract import FEATURE_NAMES, fingerprint
-from features.definitions import AGGREGATES
 from features.ledgers import THE_MARKET, Entity
 from features.records import Campaign
 from features.snapshot import Snapshot
