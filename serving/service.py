@@ -23,7 +23,7 @@ from serving.clock import SystemClock
 from serving.hot import Answering, HotPath, Place, meters
 from serving.model import Card
 from serving.prediction import NOBODY_BEGAN, Headway
-from serving.settings import Settings
+from serving.settings import HotPathPlace, Settings
 
 model_routes = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 place = Place()
@@ -40,7 +40,8 @@ class Priority:
         self._reign = wiring.reign(settings)
         self._clock = SystemClock()
         self._reign.begin()
-        place.answering, place.meters = Answering(self._reign.model, self._clock), meters()
+        if settings.hot_path is not HotPathPlace.OFF:
+            place.answering, place.meters = Answering(self._reign.model, self._clock), meters()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def end(self) -> None:
@@ -99,7 +100,8 @@ class Fronted(bentoml.Service):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """BentoML's application with the hot path in front of it."""
-        return HotPath(super().to_asgi(is_main=is_main), place)
+        app: ASGIApp = super().to_asgi(is_main=is_main)
+        return HotPath(app, place) if Settings.read().hot_path is HotPathPlace.FRONT else app
 
 
 # mypy does not follow class decorators: `Priority` is a `bentoml.Service` by now.

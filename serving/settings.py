@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -37,6 +38,14 @@ from serving.scheduling.rules import Cap, Limit, LimitKey, Reserve, Rules, Share
 PREFIX, FILE = "PRECEDENCE_", "precedence.toml"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class HotPathPlace(StrEnum):
+    """Where the hot path stands."""
+
+    FRONT = "front"
+    MIDDLEWARE = "middleware"
+    OFF = "off"
 
 
 def _pairs(given: Any) -> Any:
@@ -126,6 +135,11 @@ class Settings(BaseSettings):
     )
     model_poll_s: Positive = Field(
         5.0, description="wall-clock seconds between two looks at who is champion in the registry"
+    )
+    hot_path: HotPathPlace = Field(
+        HotPathPlace.FRONT,
+        description="where POST /predict is answered fast: front (before BentoML's own middleware), middleware (behind"
+        " it), or off",
     )
     packed_model: Path | None = Field(
         None, description="directory of a bundle that answers when neither registry nor cache has a champion"

@@ -172,7 +172,7 @@ def test_a_newcomer_that_answers_nonsense_is_refused(registry: Registry, bundles
     endless = replace(bundles["2"].meta.seconds_per_unit_prior, slot_hours_per_unit=1e308)
     replace(bundles["2"], meta=replace(bundles["2"].meta, seconds_per_unit_prior=endless)).save(registry.artifacts("2"))
     registry.promote("2")
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         reign.look()
     assert serving(reign) == ("champion", "1")
     assert "of its own example" in str(reign.card().refused)
