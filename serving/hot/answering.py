@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -13,22 +14,31 @@ from serving.hot.reading import Reader
 from serving.prediction import NOBODY_BEGAN, Model
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The JSON of an answer, in one piece or several, and of how many campaigns it is."""
+
+    pieces: Sequence[bytes]
+    campaigns: int
+
+
 class Answering:
     """What stands behind the hot path: whichever model serves when a request comes, and the clock.
 
     Parameters
     ----------
     model : asked once a request, so that an answer is all of one model however often it is replaced.
+    most : campaigns that one body may hold.
     """
 
-    def __init__(self, model: Callable[[], Model], clock: Clock) -> None:
-        self._model, self._clock = model, clock
-        self._read = Reader().read
+    def __init__(self, model: Callable[[], Model], clock: Clock, most: int) -> None:
+        self._model, self._clock, self._most = model, clock, most
+        self._reader = Reader()
         self._encode = msgspec.json.Encoder().encode
 
     def read(self, body: bytes) -> Asked | None:
         """What is asked; None where the ordinary route must look at it."""
-        return self._read(body)
+        return self._reader.read(body)
 
     def predicted(self, asked: Asked) -> Predictions:
         """The answer of the model that serves now."""
@@ -39,3 +49,32 @@ class Answering:
     def encoded(self, predictions: Predictions) -> bytes:
         """As JSON; what is no number there is null."""
         return self._encode(predictions)
+
+    def answer(self, body: bytes) -> Answer | None:
+        """The answer to a body of few campaigns; None in any doubt."""
+        asked = self.read(body)
+        if asked is None or len(asked.campaigns) > self._most:
+            return None
+        return Answer((self.encoded(self.predicted(asked)),), len(asked.campaigns))
+
+    def answer_batch(self, body: bytes, given_up: Callable[[], bool]) -> Answer | None:
+        """The answer to a body of many, part by part; None in any doubt about any part.
+
+        Parameters
+        ----------
+        given_up : whether nobody waits for it any more.
+        """
+        batch = self._reader.batch(body)
+        if batch is None or batch.count > self._most:
+            return None
+        model, at = self._model(), batch.at or self._clock.now()
+        pieces = [b'{"model":' + self._encode(model.identity) + b',"predictions":[']
+        for campaigns in batch.parts:
+            if campaigns is None or given_up():
+                return None
+            pieces.append(self._encode(model.predict(campaigns, at, batch.progress))[1:-1])
+            pieces.append(b",")
+        if batch.count:
+            pieces.pop()
+        pieces.append(b"]}")
+        return Answer(pieces, batch.count)
