@@ -9,7 +9,7 @@ import pytest
 from serving.errors import BadInput, CampaignConflict, CampaignUnknown, IllegalTransition
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Backlog, Completed, Estimate, Failed, Forecast, Move, Reached, Want
+from serving.scheduling.work import Backlog, Completed, Estimate, Failed, Forecast, Move, Reached, Released, Want
 from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
@@ -198,6 +198,14 @@ class StandingsContract:
             ("b", State.READY),
             ("c", State.PAUSED),
         ]
+
+    def test_a_campaign_that_ended_is_among_the_live_until_its_last_task_stops(self, store: Store):
+        submitted_ready(store)
+        lease = claimed(store)
+        store.apply("sale", Event.CANCEL)
+        assert [(s.state, s.progress.leased) for s in store.live(NOON).standings] == [(State.CANCELLED, 1)]
+        store.report([(lease, Released(preempted=False))], NOON, after(60))
+        assert store.live(NOON).standings == []
 
     def test_estimates_are_kept_with_their_source(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
