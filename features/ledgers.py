@@ -50,12 +50,13 @@ def window_ends(campaigns: pd.DataFrame) -> pd.Series:
 
 def curves_of(campaigns: pd.DataFrame) -> Curves:
     """The value curves of a campaigns table, with unit value."""
+    codes, shapes = pd.factorize(campaigns.value_shape, use_na_sentinel=False)
     return Curves(
         value=np.ones(len(campaigns)),
         starts_h=hours_of(accrues_from(campaigns)),
         ends_h=_hours_or(campaigns.ends_at, np.inf),
         due_h=_hours_or(campaigns.launch_by, np.inf),
-        shape=np.array([SHAPES.index(ValueShape(s)) for s in campaigns.value_shape], dtype=np.int8),
+        shape=np.array([SHAPES.index(ValueShape(shape)) for shape in shapes], dtype=np.int8)[codes],
         late_fraction=campaigns.late_fraction.fillna(LATE_FRACTION).to_numpy(),
         half_life_h=campaigns.half_life_h.fillna(np.inf).to_numpy(),
     )
