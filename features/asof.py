@@ -75,7 +75,8 @@ class Ledger:
         keys = _keys(times, codes, known)
         order = np.argsort(keys, kind="stable")
         starts = np.searchsorted(codes[order], np.arange(len(entities) + 1))
-        columns = {name: np.asarray(amount, dtype=float)[kept[order]] for name, amount in amounts.items()}
+        rows = kept[order]
+        columns = {name: np.asarray(amount, dtype=float)[rows] for name, amount in amounts.items()}
         return cls(pd.Index(entities), times, keys[order], known[order], starts, columns)
 
     def known(self, labels: Sequence[str], moments_h: Floats) -> Known:
