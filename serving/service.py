@@ -20,6 +20,7 @@ from serving.api.queue import queue_app
 from serving.api.sizes import BoundedBodies
 from serving.clock import SystemClock
 from serving.model import Card
+from serving.prediction import NOBODY_BEGAN, Headway
 from serving.settings import Settings
 
 model_routes = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -37,15 +38,19 @@ class Priority:
         self._clock = SystemClock()
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def predict(self, campaigns: list[Campaign], at: AwareDatetime | None = None) -> Predictions:
-        """Score campaigns as of a moment (default now), in the order given."""
-        answers = self._model.predict(campaigns, at or self._clock.now())
+    def predict(
+        self, campaigns: list[Campaign], at: AwareDatetime | None = None, progress: dict[str, Headway] | None = None
+    ) -> Predictions:
+        """Score campaigns as of a moment (default now), in the order given; `progress`, by id, tells what is done."""
+        answers = self._model.predict(campaigns, at or self._clock.now(), progress or NOBODY_BEGAN)
         return Predictions(model=self._model.identity, predictions=tuple(answers))
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def explain(self, campaigns: list[Campaign], at: AwareDatetime | None = None) -> Explanations:
+    def explain(
+        self, campaigns: list[Campaign], at: AwareDatetime | None = None, progress: dict[str, Headway] | None = None
+    ) -> Explanations:
         """Score campaigns, with what each feature adds to the model's raw output."""
-        answers = self._model.explain(campaigns, at or self._clock.now())
+        answers = self._model.explain(campaigns, at or self._clock.now(), progress or NOBODY_BEGAN)
         return Explanations(model=self._model.identity, predictions=tuple(answers))
 
     @model_routes.get("/model")

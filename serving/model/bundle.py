@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -28,7 +28,17 @@ from serving.model.matrix import explained_by_matrix, matrix_reasons
 from serving.model.meta import Meta
 from serving.model.processing import ProcessingTimes
 from serving.model.words import anyway, in_words
-from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
+from serving.prediction import (
+    NOBODY_BEGAN,
+    UNTOUCHED,
+    Card,
+    CurveParameters,
+    Explanation,
+    Headway,
+    ModelIdentity,
+    Prediction,
+    ProcessingTime,
+)
 from serving.scheduling.columns import Columns
 
 _THREADS = 1
@@ -115,14 +125,16 @@ class Bundle:
             metrics=meta.metrics,
         )
 
-    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:
+    def predict(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Prediction]:
         """One prediction a campaign as of `at`, in the order asked."""
         if not campaigns:
             return []
         rows = self.snapshot.features(campaigns, at)
         why_not = self._why_not(rows, at)
         values = self._values(campaigns, rows, why_not)
-        return self._answers(campaigns, values, at, why_not)
+        return self._answers(campaigns, values, at, why_not, progress)
 
     def intervals(self, campaigns: Sequence[Campaign], at: datetime, level: float = 0.8) -> Floats:
         """Dollars between which each campaign's value lies with probability `level`, shape (campaigns, 2).
@@ -154,19 +166,18 @@ class Bundle:
         """
         if self.processing is not None:
             return self.processing.left_h(campaigns, (0.5, 0.9), done, spent_h)
-        prior, units = self.meta.seconds_per_unit_prior, [c.work_units for c in campaigns]
-        whole_h = np.column_stack([prior.p50_h(units), prior.p90_h(units)])
-        left: Floats = whole_h * (1 - np.broadcast_to(np.asarray(done, dtype=float), len(campaigns)))[:, None]
-        return left
+        return self.meta.seconds_per_unit_prior.left_h([c.work_units for c in campaigns], done)
 
-    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+    def explain(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Explanation]:
         """Predictions with reasons: per feature for the trees, per criterion where the matrix answered."""
         if not campaigns:
             return []
         rows = self.snapshot.features(campaigns, at)
         contributions = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=_THREADS), dtype=float)
         why_not = self._why_not(rows, at)
-        answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not)
+        answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not, progress)
         return [
             explained_by_matrix(self.matrix, answer, campaign, row)
             if answer.fallback
@@ -197,17 +208,25 @@ class Bundle:
         return values
 
     def _answers(
-        self, campaigns: Sequence[Campaign], values: Floats, at: datetime, why_not: Sequence[Unanswerable]
+        self,
+        campaigns: Sequence[Campaign],
+        values: Floats,
+        at: datetime,
+        why_not: Sequence[Unanswerable],
+        progress: Mapping[str, Headway],
     ) -> list[Prediction]:
         """Predictions from values: the curve, the index at `at` with all work still to do, and the score."""
         horizon_h = self.meta.horizon_h
-        p50_h, p90_h = self.work_left_h(campaigns).T
+        whole_h = left_h = self.work_left_h(campaigns)
+        if progress:
+            told = [progress.get(campaign.campaign_id, UNTOUCHED) for campaign in campaigns]
+            left_h = self.work_left_h(campaigns, [h.done for h in told], [h.spent_h for h in told])
         # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
-        queue = Columns.of(campaigns, values, p50_h, rhythm=self.rhythm)
+        queue = Columns.of(campaigns, values, whole_h[:, 0], rhythm=self.rhythm)
         index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)
         score = self._scale.score(index)
         loss = priority.loss_per_hour(index, queue.needed_h, horizon_h)
-        columns = (score, index, values, loss, p50_h * 3600, p90_h * 3600)
+        columns = (score, index, values, loss, whole_h, left_h)
         return [
             Prediction(
                 campaign_id=campaign.campaign_id,
@@ -216,10 +235,11 @@ class Bundle:
                 value=value,
                 curve=CurveParameters.of(campaign),
                 loss_per_hour=loss_,
-                processing_s=ProcessingTime(p50=p50, p90=p90),
+                processing_s=ProcessingTime.of_hours(*whole),
+                left_s=ProcessingTime.of_hours(*left),
                 fallback=fallback,
             )
-            for campaign, fallback, score_, index_, value, loss_, p50, p90 in zip(
+            for campaign, fallback, score_, index_, value, loss_, whole, left in zip(
                 campaigns, why_not, *(column.tolist() for column in columns), strict=True
             )
         ]

@@ -41,7 +41,8 @@ class Lineup:
     open : tasks that could start now; 0 for whatever may not.
     running : tasks that hold slots now, or were handed out ahead.
     weight : share of a slot that a task takes, above 0 to 1.
-    via, lent : the right, a `Via`, by which each has some of its slots, and how many tasks run on those; rank gave the others.
+    via, lent : the right, a `Via`, by which each has some of its slots, and how many tasks run on those; rank gave the
+        others.
     begun : holds its exclusive keys.
     since_h : since when it waits, hours since the epoch.
     chunk_units : units a task is expected to do until its next checkpoint.
@@ -111,7 +112,7 @@ class Lineup:
         return late[np.argsort(self.since_h[late], kind="stable")]
 
     def started(self, tasks: Mapping[int, int], grants: Iterable[tuple[int, Via, int]]) -> Self:
-        """The lineup once so many tasks of rows were started, of those that were granted: row, what gave it, how many."""
+        """The lineup once so many tasks of rows were started, of those granted: row, what gave it, how many."""
         rows, started = np.array(list(tasks)), np.array(list(tasks.values()))
         left, running, begun = self.open.copy(), self.running.copy(), self.begun.copy()
         given, lent = self.via.copy(), self.lent.copy()
@@ -148,7 +149,7 @@ class Lineup:
 
 
 def by_right(via: float, lent: float, given: Via, tasks: int) -> tuple[float, float]:
-    """A right, and how many slots are held by it, once so many more were given; the first right stands while any are."""
+    """A right and how many slots are held by it, once so many more were given; the first stands while any are."""
     if given not in (Via.SHARE, Via.RESERVE):
         return via, lent
     return via if lent else given, lent + tasks
