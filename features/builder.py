@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from features.aggregates import AGGREGATES, Aggregate
-from features.asof import Ledger, hours_of
+from features.asof import Known, hours_of
 from features.contract import FEATURE_NAMES
-from features.curves import Floats, Indices, hours
+from features.curves import Floats, hours
 from features.definitions import FEATURES
 from features.ledgers import Entity, ledgers_of
 from features.planned import Planned
@@ -39,14 +39,8 @@ class HistoryAggregates:
 
     def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:
         """See `Aggregates.known`."""
-        codes = {name: ledger.codes_of(labels) for (kind, name), ledger in self._ledgers.items() if kind == entity}
-        return np.array(
-            [
-                aggregated(self._ledgers[entity, a.ledger], a, codes[a.ledger], moments_h)
-                for a in AGGREGATES
-                if a.entity == entity
-            ]
-        )
+        known = {name: led.known(labels, moments_h) for (kind, name), led in self._ledgers.items() if kind == entity}
+        return np.array([aggregated(known[a.ledger], a) for a in AGGREGATES if a.entity == entity])
 
     def labels(self, entity: Entity) -> list[str]:
         """Every label of an entity that has a past."""
@@ -54,11 +48,11 @@ class HistoryAggregates:
         return sorted(set().union(*seen))
 
 
-def aggregated(ledger: Ledger, aggregate: Aggregate, codes: Indices, moments_h: Floats) -> Floats:
-    """One declared aggregate, one entry a (code, moment)."""
+def aggregated(known: Known, aggregate: Aggregate) -> Floats:
+    """One declared aggregate, one entry a question."""
     if aggregate.amount is None:
-        return ledger.last_known_h(codes, moments_h)
-    return ledger.sums(aggregate.amount, codes, moments_h, window=aggregate.window, half_life=aggregate.half_life)
+        return known.last_known_h()
+    return known.sums(aggregate.amount, window=aggregate.window, half_life=aggregate.half_life)
 
 
 def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
