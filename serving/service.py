@@ -15,9 +15,11 @@ from serving import wiring
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED
 from serving.api.front import AnsweredByUs, page
+from serving.api.guard import Guarded
 from serving.api.problems import Problems, StrictBodies
 from serving.api.queue import queue_app
 from serving.api.sizes import BoundedBodies
+from serving.auth.routes import PRIORITY, SCHEDULER
 from serving.clock import SystemClock
 from serving.model import Card
 from serving.settings import Settings
@@ -68,6 +70,9 @@ _PLACES = {
 }
 
 # mypy does not follow class decorators: `Priority` is a `bentoml.Service` by now.
+Priority.add_asgi_middleware(  # type: ignore[attr-defined]
+    Guarded, routes=PRIORITY, opened=lambda: wiring.gate(s := Settings.read(), s.priority_workers)
+)
 Priority.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
 # BentoML's own page at / has the browser load a script from elsewhere.
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
@@ -85,6 +90,7 @@ class Scheduler:
     """The queue and who works through it: one worker, whose loop starts and ends with the process."""
 
 
+Scheduler.add_asgi_middleware(Guarded, routes=SCHEDULER, opened=lambda: wiring.gate(Settings.read()))  # type: ignore[attr-defined]
 Scheduler.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
 # Only our own application knows whether the scheduler's steps go through.
 Scheduler.add_asgi_middleware(  # type: ignore[attr-defined]
