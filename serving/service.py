@@ -14,17 +14,23 @@ from features.records import Campaign
 from serving import wiring
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED
+from serving.api.document import document
 from serving.api.front import AnsweredByUs, page
 from serving.api.guard import Guarded
+from serving.api.operations import PREDICTIONS
 from serving.api.problems import Problems, StrictBodies
 from serving.api.queue import queue_app
 from serving.api.sizes import BoundedBodies
+from serving.api.tagged import Tagged
 from serving.auth.routes import PRIORITY, SCHEDULER
 from serving.clock import SystemClock
 from serving.model import Card
 from serving.settings import Settings
 
-model_routes = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+model_routes = FastAPI(
+    title="Precedence: predictions", version="1", docs_url=None, redoc_url=None, openapi_url="/docs.json"
+)
+document(model_routes, PREDICTIONS, PRIORITY)
 queue_routes = queue_app(lambda: wiring.desk(Settings.read()))
 
 
@@ -74,10 +80,11 @@ Priority.add_asgi_middleware(  # type: ignore[attr-defined]
     Guarded, routes=PRIORITY, opened=lambda: wiring.gate(s := Settings.read(), s.priority_workers)
 )
 Priority.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
-# BentoML's own page at / has the browser load a script from elsewhere.
+# BentoML's own page at / has the browser load a script from elsewhere, and its document knows none of our refusals.
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
-    AnsweredByUs, ours=model_routes, paths=frozenset({"/"})
+    AnsweredByUs, ours=model_routes, paths=frozenset({"/", "/docs.json"})
 )
+Priority.add_asgi_middleware(Tagged, max_age_s={"/model": 5})  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(BoundedBodies)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
     StrictBodies, bodies={"/predict": ASKED, "/explain": ASKED}
@@ -92,6 +99,7 @@ class Scheduler:
 
 Scheduler.add_asgi_middleware(Guarded, routes=SCHEDULER, opened=lambda: wiring.gate(Settings.read()))  # type: ignore[attr-defined]
 Scheduler.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
+Scheduler.add_asgi_middleware(Tagged, max_age_s={"/queue": 1})  # type: ignore[attr-defined]
 # Only our own application knows whether the scheduler's steps go through.
 Scheduler.add_asgi_middleware(  # type: ignore[attr-defined]
     AnsweredByUs, ours=queue_routes, paths=frozenset({"/", "/readyz"})

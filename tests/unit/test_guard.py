@@ -17,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from serving.api.guard import Guarded, marks_of, request_id_of
 from serving.api.problems import Problems
+from serving.api.tagged import Tagged
 from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
 from serving.auth.routes import Routes
@@ -153,6 +154,19 @@ def test_a_web_socket_passes_the_same_gate(tmp_path: Path) -> None:
     assert [m.get("text") for m in said((b"authorization", f"Bearer {secret}".encode()))] == [None, "board", None]
     (refused,) = said()
     assert (refused["type"], refused["code"]) == ("websocket.close", 1008)
+
+
+def test_what_needed_a_token_is_kept_by_its_caller_alone(tmp_path: Path) -> None:
+    secret, token = mint("shop", frozenset({Scope.PREDICT}), NOW)
+    Keyring(tmp_path / "tokens.json").add(token)
+    tagged = Tagged(Starlette(routes=[Route("/cached", cached)]), {"/cached": 5})
+    with listening(Guarded(tagged, ROUTES, lambda: Gate(Keyring(tmp_path / "tokens.json")))) as client:
+        answer = client.get("/cached", headers={"authorization": f"Bearer {secret}", "x-request-id": "same"})
+        assert answer.headers["cache-control"] == "private, max-age=5"
+        held = {"if-none-match": answer.headers["etag"], "x-request-id": "same"}
+        assert client.get("/cached", headers=held).status_code == 304
+        refused = client.post("/echo", headers=held)
+        assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
 
 
 def test_a_host_beyond_loopback_needs_tokens_or_so_many_words(tmp_path: Path) -> None:
