@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
-from features.records import PLAIN
+from features.records import PLAIN, PRINTABLE
 from serving.api.problems import MEDIA_TYPE
 from serving.auth.routes import Routes
 
@@ -23,6 +23,9 @@ OF_PARAMETERS = (400, 422)
 """Refusals of what stands in the query."""
 OF_BODIES = (400, 413, 415, 422)
 """Refusals of bodies."""
+
+_CONTROL_FREE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""`PRINTABLE`, without the class by name that not every reader of patterns knows."""
 
 _PROBLEM = {
     "type": "object",
@@ -123,12 +126,24 @@ def _schemas(operations: Mapping[tuple[str, str], Operation]) -> tuple[dict[Any,
             adapters.append(((key, "body"), "validation", operation.body))
         adapters += [((key, status), "serialization", answer) for status, (answer, _) in operation.answers.items()]
     schemas, shared = TypeAdapter.json_schemas(adapters, ref_template=_COMPONENTS)
-    definitions = shared.get("$defs", {})
+    definitions = _portable(shared.get("$defs", {}))
     for name in ("Submission", "Task"):
         # The path says which campaign it is about.
         if name in definitions:
             definitions[name]["required"] = [each for each in definitions[name]["required"] if each != "campaign_id"]
     return {key: schema for (key, _), schema in schemas.items()}, definitions
+
+
+def _portable(schema: Any) -> Any:
+    """A schema that every reader understands: without classes of characters by name, and lists by their place."""
+    if isinstance(schema, dict):
+        if (parts := schema.get("prefixItems")) and all(part == parts[0] for part in parts):
+            schema = {**{name: part for name, part in schema.items() if name != "prefixItems"}, "items": parts[0]}
+        return {
+            name: _CONTROL_FREE if name == "pattern" and part == PRINTABLE else _portable(part)
+            for name, part in schema.items()
+        }
+    return [_portable(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _describe(

@@ -81,7 +81,7 @@ def test_every_example_is_what_it_is_an_example_of(name: str) -> None:
             assert read_for("flash-sale-shoes", operation.body, data) if "{" in path else read(operation.body, data)
         for answer, example in operation.answers.values():
             again = answer.dump_python(answer.validate_json(json.dumps(example)), mode="json")
-            assert json.dumps(again).replace("Z", "+00:00") == json.dumps(example), path
+            assert json.loads(json.dumps(again).replace('Z"', '+00:00"')) == example, path
 
 
 def test_an_answer_that_did_not_change_is_not_sent_again(asked: tuple[str, httpx.Client]) -> None:
