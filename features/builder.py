@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from features.aggregates import AGGREGATES, Aggregate
 from features.asof import Ledger, hours_of
 from features.contract import FEATURE_NAMES
 from features.curves import Floats, Indices, hours
-from features.definitions import AGGREGATES, FEATURES, Aggregate, Planned
+from features.definitions import FEATURES
 from features.ledgers import Entity, ledgers_of
+from features.planned import Planned
 from features.plans import Plans
 from features.records import Campaign
 from features.schema import History
@@ -25,8 +26,8 @@ TARGET_ENTITIES = (Entity.TARGET, Entity.TARGET_IN_CHANNEL)
 class Aggregates(Protocol):
     """Where aggregates are looked up: in the ledgers of a history, or in a snapshot of one."""
 
-    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Mapping[str, Floats]:
-        """Every aggregate of an entity, by name: one entry a label. Never seen: sums 0, times NaN."""
+    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:
+        """Every aggregate of an entity as declared, shape (aggregates, labels). Never seen: sums 0, times NaN."""
         ...
 
 
@@ -36,14 +37,16 @@ class HistoryAggregates:
     def __init__(self, history: History) -> None:
         self._ledgers = ledgers_of(history)
 
-    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> dict[str, Floats]:
+    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:
         """See `Aggregates.known`."""
         codes = {name: ledger.codes_of(labels) for (kind, name), ledger in self._ledgers.items() if kind == entity}
-        return {
-            a.name: aggregated(self._ledgers[entity, a.ledger], a, codes[a.ledger], moments_h)
-            for a in AGGREGATES
-            if a.entity == entity
-        }
+        return np.array(
+            [
+                aggregated(self._ledgers[entity, a.ledger], a, codes[a.ledger], moments_h)
+                for a in AGGREGATES
+                if a.entity == entity
+            ]
+        )
 
     def labels(self, entity: Entity) -> list[str]:
         """Every label of an entity that has a past."""
@@ -60,11 +63,11 @@ def aggregated(ledger: Ledger, aggregate: Aggregate, codes: Indices, moments_h: 
 
 def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
     """Planned campaigns with what `aggregates` knew at their moments."""
-    plan = Planned(moments_h, plans.facts, plans.row, plans.exposures)
-    known: dict[str, Floats] = {}
-    for entity, asked in plans.labels.items():
-        known |= aggregates.known(entity, asked, moments_h[plans.row] if entity in TARGET_ENTITIES else moments_h)
-    return replace(plan, known=known)
+    known = {
+        entity: aggregates.known(entity, asked, moments_h[plans.row] if entity in TARGET_ENTITIES else moments_h)
+        for entity, asked in plans.labels.items()
+    }
+    return Planned(moments_h, plans.facts, plans.row, plans.exposures, known)
 
 
 def computed(plan: Planned) -> Floats:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from features.matrix import Matrix
-from features.records import Campaign
 from serving.client import PriorityClient
 from serving.errors import PrecedenceError
 from serving.model import Card, MatrixModel, ModelIdentity, Prediction
-from serving.scheduling.work import Estimate, Forecast
+from serving.prediction import Headway
+from serving.scheduling.work import Estimate, Forecast, Standing
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +26,22 @@ class RemotePredictor:
         self._client, self._matrix = client, matrix
         self._card: Card | None = None
 
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
+    async def forecast(self, asked: Sequence[Standing], at: datetime) -> Forecast:
         """One estimate a campaign, in the order asked; see `Predictor.forecast`."""
+        campaigns, progress = [standing.campaign for standing in asked], _progress_of(asked)
         try:
-            answers = await self._client.predict(campaigns, at)
+            answers = await self._client.predict(campaigns, at, progress)
             if self._card is None or (self._card.source, self._card.version) != _named(answers.model):
                 self._card = await self._client.card()
         except PrecedenceError as error:
             log.warning("prediction_failed", extra={"reason": str(error)})
             model = MatrixModel(str(error), self._matrix)
-            return self._forecast(campaigns, model.predict(campaigns, at), model.card())
-        return self._forecast(campaigns, answers.predictions, self._card)
+            return self._forecast(asked, model.predict(campaigns, at, progress), model.card())
+        return self._forecast(asked, answers.predictions, self._card)
 
-    def _forecast(self, campaigns: Sequence[Campaign], answers: Sequence[Prediction], card: Card) -> Forecast:
-        points = self._matrix.points(campaigns).tolist()
-        in_dollars = card.source == "champion"
+    def _forecast(self, asked: Sequence[Standing], answers: Sequence[Prediction], card: Card) -> Forecast:
+        points = self._matrix.points([standing.campaign for standing in asked]).tolist()
+        in_dollars = card.source != "matrix"
         return Forecast(
             model_version=card.version,
             source=card.source,
@@ -54,11 +55,23 @@ class RemotePredictor:
                     points=point,
                     p50_h=answer.processing_s.p50 / 3600,
                     p90_h=answer.processing_s.p90 / 3600,
+                    left_p50_h=answer.left_s.p50 / 3600,
+                    left_p90_h=answer.left_s.p90 / 3600,
+                    done_when_asked=standing.progress.share_done,
                     fallback=answer.fallback,
                 )
-                for answer, point in zip(answers, points, strict=True)
+                for standing, answer, point in zip(asked, answers, points, strict=True)
             ),
         )
+
+
+def _progress_of(asked: Sequence[Standing]) -> dict[str, Headway]:
+    """How far work has come, of the campaigns where some is done."""
+    return {
+        standing.campaign_id: Headway(done=share, spent_h=standing.progress.spent_h)
+        for standing in asked
+        if (share := standing.progress.share_done) > 0
+    }
 
 
 def _named(model: ModelIdentity) -> tuple[str, str | None]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -158,10 +159,14 @@ class Scale:
 
     def score(self, index: npt.ArrayLike) -> Floats:
         """Mid-rank percentile, 0-100: indices tied with many past ones get the middle of their range."""
-        values, first, times = np.unique(self.quantiles, return_index=True, return_counts=True)
-        percentile = 100 * (first + (times - 1) / 2) / (len(self.quantiles) - 1)
+        values, percentile = self._percentiles
         score: Floats = np.interp(np.asarray(index, dtype=float), values, percentile, left=0.0, right=100.0)
         return score
+
+    @cached_property
+    def _percentiles(self) -> tuple[Floats, Floats]:
+        values, first, times = np.unique(self.quantiles, return_index=True, return_counts=True)
+        return values, 100 * (first + (times - 1) / 2) / (len(self.quantiles) - 1)
 
 
 def band(score: npt.ArrayLike) -> npt.NDArray[np.int64]:

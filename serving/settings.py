@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -40,6 +41,14 @@ _SERVICES = ("priority", "scheduler")
 ANYBODY_IN_WORDS = "without tokens anybody may do anything"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class HotPathPlace(StrEnum):
+    """Where the hot path stands."""
+
+    FRONT = "front"
+    MIDDLEWARE = "middleware"
+    OFF = "off"
 
 
 class Settings(BaseSettings):
@@ -126,6 +135,17 @@ class Settings(BaseSettings):
     clock_scale: Positive = Field(1.0, description="seconds of the service's clock per second of the wall clock")
     clock_origin: AwareDatetime | None = Field(
         None, description="what the clock showed when the store was made; default: the wall clock"
+    )
+    model_poll_s: Positive = Field(
+        5.0, description="wall-clock seconds between two looks at who is champion in the registry"
+    )
+    hot_path: HotPathPlace = Field(
+        HotPathPlace.FRONT,
+        description="where POST /predict is answered fast: front (before BentoML's own middleware), middleware (behind"
+        " it), or off",
+    )
+    packed_model: Path | None = Field(
+        None, description="directory of a bundle that answers when neither registry nor cache has a champion"
     )
     snapshot_max_age_h: Positive | None = Field(
         None, description="age at which the model's feature snapshot no longer answers; default: no limit"

@@ -19,20 +19,20 @@ from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
 from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
-from serving.errors import PrecedenceError, SettingInvalid
+from serving.errors import SettingInvalid
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
-from serving.model import MatrixModel, Model
+from serving.model import Bundle
 from serving.predictor import RemotePredictor
-from serving.registry import champion
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import ANYBODY_IN_WORDS, Settings
 from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
+from serving.succession import Line, Reign, meters
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,15 @@ def matrix(settings: Settings) -> Matrix:
         raise SettingInvalid("matrix_file", str(file), str(error)) from error
 
 
-def model(settings: Settings) -> Model:
-    """The champion, or the matrix in its place when there is none that can be used; it then says why."""
+def reign(settings: Settings) -> Reign:
+    """The champion, or whoever is next in line when it cannot be had, and the watch over both. Not begun yet."""
     weights = matrix(settings)
-    try:
-        bundle = champion(settings.tracking_uri, cache_dir=settings.home / "models")
-    except PrecedenceError as error:
-        log.warning("matrix_answers", extra={"reason": str(error)})
-        return MatrixModel(str(error), weights)
-    return replace(bundle, matrix=weights, snapshot_max_age_h=settings.snapshot_max_age_h)
+
+    def fitted(bundle: Bundle) -> Bundle:
+        return replace(bundle, matrix=weights, snapshot_max_age_h=settings.snapshot_max_age_h)
+
+    line = Line(settings.tracking_uri, settings.home / "models", settings.packed_model, weights, fitted)
+    return Reign(line, meters(), settings.model_poll_s)
 
 
 def clock(settings: Settings, store: SqlStore) -> Clock:

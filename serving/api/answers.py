@@ -158,7 +158,7 @@ class Place:
             why=WhyNot(reason=why.reason, object=why.object, until=why.until) if why else None,
             ended=ending(standing),
             progress=Work(
-                share_done=1 - progress.share_left,
+                share_done=progress.share_done,
                 tasks=progress.tasks,
                 done=progress.done,
                 running=progress.leased,

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from features.records import Campaign, Identifier, Kpi, Signal, Task
 from serving.api.faults import faults_of, shown
 from serving.errors import BadInput, NotJson
+from serving.prediction import Headway
 from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
 
 STRICT = ConfigDict(extra="forbid")
@@ -23,12 +24,18 @@ MOST_CAMPAIGNS, MOST_TASKS, MOST_FACTS, MOST_SUPPOSED = 10_000, 100_000, 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """`POST /predict` and `/explain`: campaigns, and the moment asked about (default: now)."""
+    """`POST /predict` and `/explain`: campaigns, the moment asked about (default: now), and how far work has come."""
 
     campaigns: Annotated[tuple[Campaign, ...], MaxLen(MOST_CAMPAIGNS)]
     at: AwareDatetime | None = None
+    progress: dict[str, Headway] | None = None
 
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        unknown = set(self.progress or ()) - {campaign.campaign_id for campaign in self.campaigns}
+        if unknown:
+            raise ValueError(f"progress must name only campaigns that are asked about, not {shown(min(unknown))!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,11 @@ TASK: Json = {
     "units": 12000,
     "payload": {"url": "https://hooks.example.com/send"},
 }
-ASKED: Json = {"campaigns": [CAMPAIGN], "at": "2026-11-27T08:00:00+00:00"}
+ASKED: Json = {
+    "campaigns": [CAMPAIGN],
+    "at": "2026-11-27T08:00:00+00:00",
+    "progress": {"flash-sale-shoes": {"done": 0.75, "spent_h": 0.4}},
+}
 SUBMISSION: Json = {**{name: value for name, value in CAMPAIGN.items() if name != "campaign_id"}, "tasks": [TASK]}
 CHANGE: Json = {"facts": {"urgency": 1}, "boost": 2, "pin": False, "paused": False}
 MORE_TASKS: Json = {"tasks": [{**TASK, "task_id": "remind", "after": ["send"]}]}
@@ -49,6 +53,7 @@ PREDICTION: Json = {
     },
     "loss_per_hour": 215.8,
     "processing_s": {"p50": 1900.0, "p90": 2400.0},
+    "left_s": {"p50": 475.0, "p90": 600.0},
     "fallback": None,
 }
 PREDICTIONS: Json = {"model": _IDENTITY, "predictions": [PREDICTION]}
@@ -66,6 +71,8 @@ EXPLANATIONS: Json = {
 CARD: Json = {
     **_IDENTITY,
     "reason": None,
+    "refused": None,
+    "registry": None,
     "contract": "9f2c6d1e",
     "trained_at": "2026-11-23T03:00:00+00:00",
     "training_window": ["2026-01-05T00:00:00+00:00", "2026-11-22T00:00:00+00:00"],

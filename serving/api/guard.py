@@ -53,8 +53,8 @@ class Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer why not."""
-        if scope["type"] not in {"http", "websocket"}:
-            await self._app(scope, receive, send)
+        if scope["type"] not in {"http", "websocket"} or CALLER in scope.get("state", ()):
+            await self._app(scope, receive, send)  # it has passed a guard further out already
             return
         headers = Headers(scope=scope)
         request_id = request_id_of(headers)

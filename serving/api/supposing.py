@@ -98,7 +98,7 @@ class Supposing:
         asked = [standing for standing in standings if standing.estimated_at is None]
         if not asked:
             return standings
-        forecast = await self.predictor.forecast([standing.campaign for standing in asked], at)
+        forecast = await self.predictor.forecast(asked, at)
         estimates = {estimate.campaign_id: estimate for estimate in forecast.estimates}
         return [
             valued(s, estimates[s.campaign_id], forecast, at) if s.campaign_id in estimates else s for s in standings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
@@ -14,7 +14,7 @@ from features.records import Campaign
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED, Asked
 from serving.client.calls import TIMEOUT_S, TRIES, Answer, answered, patience, sent_with, unreachable
-from serving.prediction import Card
+from serving.prediction import NOBODY_BEGAN, Card, Headway
 
 _PREDICTIONS, _EXPLANATIONS, _CARD = TypeAdapter(Predictions), TypeAdapter(Explanations), TypeAdapter(Card)
 
@@ -43,13 +43,23 @@ class PriorityClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def predict(self, campaigns: Sequence[Campaign], at: datetime | None = None) -> Predictions:
-        """One prediction a campaign, in the order asked."""
-        return await self._call(_PREDICTIONS, "POST", "/predict", _asked(campaigns, at))
+    async def predict(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime | None = None,
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> Predictions:
+        """One prediction a campaign, in the order asked; `progress` tells by id how far work on them has come."""
+        return await self._call(_PREDICTIONS, "POST", "/predict", _asked(campaigns, at, progress))
 
-    async def explain(self, campaigns: Sequence[Campaign], at: datetime | None = None) -> Explanations:
+    async def explain(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime | None = None,
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> Explanations:
         """One explained prediction a campaign."""
-        return await self._call(_EXPLANATIONS, "POST", "/explain", _asked(campaigns, at))
+        return await self._call(_EXPLANATIONS, "POST", "/explain", _asked(campaigns, at, progress))
 
     async def card(self) -> Card:
         """Which model answers."""
@@ -67,5 +77,6 @@ class PriorityClient:
         return answered(answer, response)
 
 
-def _asked(campaigns: Sequence[Campaign], at: datetime | None) -> bytes:
-    return ASKED.dump_json(Asked(campaigns=tuple(campaigns), at=at), exclude_none=True)
+def _asked(campaigns: Sequence[Campaign], at: datetime | None, progress: Mapping[str, Headway]) -> bytes:
+    asked = Asked(campaigns=tuple(campaigns), at=at, progress=dict(progress) or None)
+    return ASKED.dump_json(asked, exclude_none=True)

@@ -35,7 +35,7 @@ from serving.errors.models import (
     TooFewWeeks,
 )
 from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
-from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable
+from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable, TookTooLong
 
 __all__ = [
     "AnswerInvalid",
@@ -76,6 +76,7 @@ __all__ = [
     "TokenUnknown",
     "TooFewWeeks",
     "TooMuch",
+    "TookTooLong",
     "WorkerDied",
     "problem",
 ]

@@ -51,6 +51,20 @@ class NotReady(PrecedenceError):
         super().__init__(reason, **fields)
 
 
+class TookTooLong(PrecedenceError):
+    """A request was not answered within the time that the service allows."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    exit_code = ExitCode.UNREACHABLE
+    title = "Took too long"
+
+    def __init__(self, asked: str, allowed_s: float) -> None:
+        super().__init__(
+            f"{asked} took longer than the {allowed_s:g} s that the service allows: ask for less at once, or again",
+            allowed_s=allowed_s,
+        )
+
+
 class Refused(PrecedenceError):
     """A service answered with a problem; its sentence is passed on, and its HTTP status as `answered`."""
 

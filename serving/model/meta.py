@@ -42,6 +42,12 @@ class ProcessingPrior:
         high: Floats = self.p50_h(work_units) * np.exp(_NINETIETH * self.sigma)
         return high
 
+    def left_h(self, work_units: npt.ArrayLike, done: npt.ArrayLike) -> Floats:
+        """Slot-hours still needed, p50 and p90, shape (campaigns, 2): in proportion to the share not `done`, 0-1."""
+        whole = np.column_stack([self.p50_h(work_units), self.p90_h(work_units)])
+        left: Floats = whole * (1 - np.broadcast_to(np.asarray(done, dtype=float), len(whole)))[:, None]
+        return left
+
 
 @dataclass(frozen=True)
 class MatrixDollars:

@@ -136,7 +136,7 @@ class Board:
         standings = [self.standings[row] for row in rows.tolist()]
         held = [_free_at(standing, self.moment) for standing in standings]
         columns = replace(self.lineup.columns.take(rows), released_h=np.array(held, dtype=float))
-        ratio = np.array([e.p90_h / max(e.p50_h, HAIR_H) for s in standings if (e := s.estimate)])
+        ratio = np.array([e.left_p90_h / max(e.left_p50_h, HAIR_H) for s in standings if (e := s.estimate)])
         left = np.maximum(columns.remaining_h, np.minimum(columns.chunk_h, columns.work_h))
         running = {at: s.progress.leased for at, s in enumerate(standings) if s.progress.leased}
         middling, bad = (

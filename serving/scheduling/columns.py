@@ -28,7 +28,7 @@ class Columns:
     Attributes
     ----------
     curves : value curves, of the whole campaign.
-    work_h : predicted slot-hours of the whole campaign, more than 0.
+    work_h : predicted slot-hours of the whole campaign, more than 0; at the pace of what is left once it is under way.
     remaining_h : predicted slot-hours not done yet, 0 to `work_h`.
     chunk_h : predicted slot-hours between two checkpoints, more than 0.
     slots : how many slots it may hold at once, 1 or more.

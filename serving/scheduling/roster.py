@@ -44,6 +44,8 @@ _OWN = (
 _LEAST_ROWS = 64
 _SOONER = 30
 """How many times as often a model is asked again when it was the matrix that answered."""
+_STRIDE = 0.1 - 1e-9
+"""A tenth: how far the share done moves before a model is asked what is left. The matrix would say nothing new."""
 _AHEAD_S = 0.1
 """How much work may be handed out ahead of a free slot, by what its campaign's tasks lately took."""
 _LEAST_WEIGHT = 1e-3
@@ -197,10 +199,8 @@ class Roster:
     def _own(self, standing: Standing, moment: datetime) -> dict[str, float]:
         campaign, progress, estimate = standing.campaign, standing.progress, standing.estimate
         ready = standing.ready_since or max(standing.submitted_at, campaign.released_at)
-        good_h = self._refresh_h / (_SOONER if standing.source == "matrix" else 1)
-        asked_at = standing.estimated_at
         return {
-            "asks_h": -np.inf if asked_at is None else hours(asked_at) + good_h,
+            "asks_h": self._asks_h(standing),
             "account": self._codes.setdefault(campaign.account, len(self._codes)),
             "begun": holds_keys(standing),
             "chunk_units": progress.units_a_chunk,
@@ -214,6 +214,16 @@ class Roster:
             "unvalued": estimate is not None and estimate.value is None,
             "weight": self._weight(standing),
         }
+
+    def _asks_h(self, standing: Standing) -> float:
+        """From when on a model is to be asked about a campaign: when its answer is old, or its work has come on."""
+        estimate, asked_at = standing.estimate, standing.estimated_at
+        if estimate is None or asked_at is None:
+            return -np.inf
+        if standing.source == "matrix":
+            return hours(asked_at) + self._refresh_h / _SOONER
+        moved = abs(standing.progress.share_done - estimate.done_when_asked) >= _STRIDE
+        return hours(asked_at) + (0.0 if moved else self._refresh_h)
 
     def _weight(self, standing: Standing) -> float:
         """Share of a slot that a task takes: by what its campaign's tasks lately took, else as predicted cautiously."""
@@ -241,9 +251,12 @@ class Roster:
 
 
 def columns_of(standings: Sequence[Standing], slots: int = 1) -> Columns:
-    """What the policy looks at, on an executor of `slots`; campaigns without an estimate are worth nothing yet."""
+    """What the policy looks at, on an executor of `slots`; campaigns without an estimate are worth nothing yet.
+
+    Of work under way, the whole is taken as it would be at the pace predicted for what is left.
+    """
     estimates = [s.estimate for s in standings]
-    work_h = np.maximum([0.0 if e is None else e.p50_h for e in estimates], HAIR_H)
+    work_h = np.maximum([0.0 if e is None else e.work_h for e in estimates], HAIR_H)
     progress = [s.progress for s in standings]
     chunk = [min(p.units_a_chunk / p.units, 1.0) if p.units else 1.0 for p in progress]
     return Columns.of(

@@ -50,6 +50,10 @@ def predict(**changes: Any) -> tuple[str, dict[str, Any]]:
     return "POST /predict", {"campaigns": [C, {**C, **changes}]}
 
 
+def moved(own: str, **headway: Any) -> tuple[str, dict[str, Any]]:
+    return "POST /predict", {"campaigns": [C], "progress": {own: headway}}
+
+
 ASKED_OF_PRIORITY = [
     ("POST /predict", "{", 400, "body", "must be JSON"),
     ("POST /predict", "", 400, "body", "must be JSON"),
@@ -74,6 +78,15 @@ ASKED_OF_PRIORITY = [
     (*predict(urgency=7), 422, "campaigns[1].urgency", "less than or equal to 1"),
     (*predict(value_shape="cliff"), 422, "campaigns[1].value_shape", "'window', 'deadline' or 'half_life'"),
     (*predict(targets={"p1": -1}), 422, "campaigns[1].targets.p1", "greater than or equal to 0"),
+    (*moved("valid", done=1.5), 422, "progress.valid.done", "less than or equal to 1"),
+    (*moved("valid", done=-0.1), 422, "progress.valid.done", "greater than or equal to 0"),
+    (*moved("valid", done="0.5"), 422, "progress.valid.done", "valid number"),
+    (*moved("valid", spent_h=1), 422, "progress.valid.done", "is required"),
+    (*moved("valid", done=0.5, spent_h=-1), 422, "progress.valid.spent_h", "greater than or equal to 0"),
+    (*moved("valid", done=0.5, spent_s=1), 422, "progress.valid.spent_s", "is no known field"),
+    (*moved("nobody", done=0.5), 422, "progress", "only campaigns that are asked about, not 'nobody'"),
+    ("POST /explain", {"campaigns": [C], "progress": {"nobody": {"done": 0.5}}}, 422, "progress", "not 'nobody'"),
+    ("POST /predict", {"campaigns": [C], "progress": []}, 422, "progress", "must be a valid dictionary"),
     ("GET /predict", None, 405, None, "allowed is POST"),
     ("GET /nowhere", None, 404, None, "there is no GET /nowhere"),
 ]
@@ -225,3 +238,18 @@ def test_a_pickle_is_never_read(priority: httpx.Client) -> None:
         answer = priority.post("/predict", content=body, headers=headers)
         assert answer.status_code == 415
         assert "must be application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("asked", ["/predict", "/explain"])
+def test_progress_tells_how_much_is_left_and_changes_nothing_else(priority: httpx.Client, asked: str) -> None:
+    def answer(**more: Any) -> dict[str, Any]:
+        body = {"campaigns": [C, {**C, "campaign_id": "other"}], "at": "2026-01-05T00:00:00Z", **more}
+        return {p["campaign_id"]: p for p in priority.post(asked, json=body).raise_for_status().json()["predictions"]}
+
+    whole = answer()
+    assert whole == answer(progress=None) == answer(progress={})
+    assert whole["valid"]["left_s"] == whole["valid"]["processing_s"]
+    left = answer(progress={"valid": {"done": 0.75, "spent_h": 2}})
+    assert left["valid"]["left_s"] == {q: s / 4 for q, s in whole["valid"]["processing_s"].items()}
+    assert {**left["valid"], "left_s": None} == {**whole["valid"], "left_s": None}
+    assert left["other"] == whole["other"]

@@ -52,6 +52,8 @@ MAY: dict[str, dict[str, frozenset[str] | None]] = {
 
 def routes_of(app: Any, before: str = "") -> Iterator[str]:
     """`METHOD /path` of everything that an application answers, mounted applications included."""
+    while not hasattr(app, "routes"):
+        app = app._app  # what stands in front of it
     for route in app.routes:
         path = before + getattr(route, "path", "")
         inner = getattr(route, "app", None) or getattr(route, "original_router", None)
