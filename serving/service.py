@@ -15,17 +15,26 @@ from features.records import Campaign
 from serving import wiring
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED
+from serving.api.document import document
 from serving.api.front import AnsweredByUs, page
+from serving.api.guard import Guarded
+from serving.api.operations import PREDICTIONS
 from serving.api.problems import Problems, StrictBodies
 from serving.api.queue import queue_app
 from serving.api.sizes import BoundedBodies
+from serving.api.tagged import Tagged
+from serving.auth.gate import Gate
+from serving.auth.routes import PRIORITY, SCHEDULER
 from serving.clock import SystemClock
 from serving.hot import Answering, HotPath, Place, meters
 from serving.model import Card
 from serving.prediction import NOBODY_BEGAN, Headway
 from serving.settings import HotPathPlace, Settings
 
-model_routes = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+model_routes = FastAPI(
+    title="Precedence: predictions", version="1", docs_url=None, redoc_url=None, openapi_url="/docs.json"
+)
+document(model_routes, PREDICTIONS, PRIORITY)
 place = Place()
 queue_routes = queue_app(lambda: wiring.desk(Settings.read()))
 
@@ -90,6 +99,11 @@ TESTED_BENTOML = "1.4.39"
 """The version whose `to_asgi` the hot path was tested around; with any other it stands where BentoML has a place."""
 
 
+def _gate() -> Gate:
+    settings = Settings.read()
+    return wiring.gate(settings, settings.priority_workers)
+
+
 class Fronted(bentoml.Service):  # type: ignore[misc]
     """A service whose hot path answers before BentoML's own middleware: metrics, tracing, access log and timeout.
 
@@ -99,20 +113,24 @@ class Fronted(bentoml.Service):  # type: ignore[misc]
     __slots__ = ()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        """BentoML's application with the hot path in front of it."""
+        """BentoML's application with the hot path in front of it, and the guard in front of that."""
         app: ASGIApp = super().to_asgi(is_main=is_main)
-        return HotPath(app, place) if Settings.read().hot_path is HotPathPlace.FRONT else app
+        if Settings.read().hot_path is not HotPathPlace.FRONT:
+            return app
+        return Guarded(HotPath(app, place), PRIORITY, _gate)
 
 
 # mypy does not follow class decorators: `Priority` is a `bentoml.Service` by now.
 if version("bentoml") == TESTED_BENTOML:
     Priority.__class__ = Fronted  # type: ignore[method-assign]
+Priority.add_asgi_middleware(Guarded, routes=PRIORITY, opened=_gate)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(HotPath, place=place)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
-# BentoML's own page at / has the browser load a script from elsewhere.
+# BentoML's own page at / has the browser load a script from elsewhere, and its document knows none of our refusals.
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
-    AnsweredByUs, ours=model_routes, paths=frozenset({"/"})
+    AnsweredByUs, ours=model_routes, paths=frozenset({"/", "/docs.json"})
 )
+Priority.add_asgi_middleware(Tagged, max_age_s={"/model": 5})  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(BoundedBodies)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
     StrictBodies, bodies={"/predict": ASKED, "/explain": ASKED}
@@ -125,7 +143,9 @@ class Scheduler:
     """The queue and who works through it: one worker, whose loop starts and ends with the process."""
 
 
+Scheduler.add_asgi_middleware(Guarded, routes=SCHEDULER, opened=lambda: wiring.gate(Settings.read()))  # type: ignore[attr-defined]
 Scheduler.add_asgi_middleware(Problems)  # type: ignore[attr-defined]
+Scheduler.add_asgi_middleware(Tagged, max_age_s={"/queue": 1})  # type: ignore[attr-defined]
 # Only our own application knows whether the scheduler's steps go through.
 Scheduler.add_asgi_middleware(  # type: ignore[attr-defined]
     AnsweredByUs, ours=queue_routes, paths=frozenset({"/", "/readyz"})

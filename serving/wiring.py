@@ -7,13 +7,17 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from features.matrix import Matrix, MatrixInvalid
+from serving.addresses import is_loopback
 from serving.api.admission import Admission
 from serving.api.desk import Desk
 from serving.api.supposing import Supposing
-from serving.client import PriorityClient
+from serving.auth.gate import Gate
+from serving.auth.keyring import Keyring
+from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import SettingInvalid
 from serving.executors.local import LocalExecutor
@@ -25,7 +29,8 @@ from serving.model import Bundle
 from serving.predictor import RemotePredictor
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
-from serving.settings import Settings
+from serving.settings import ANYBODY_IN_WORDS, Settings
+from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
 from serving.succession import Line, Reign, meters
 
@@ -94,6 +99,38 @@ def handlers(settings: Settings) -> Handlers:
     )
 
 
+def gate(settings: Settings, processes: int = 1) -> Gate:
+    """Who lets requests in; `processes` that answer side by side share what one token may ask a minute.
+
+    Raises
+    ------
+    SettingInvalid
+        When the tokens cannot be read.
+    """
+    per_min = settings.requests_per_min
+    return Gate(
+        Keyring(Path(settings.tokens_file)),
+        None if per_min is None else per_min / processes,
+        anybody=settings.allow_anybody is not None,
+    )
+
+
+def check_reach(settings: Settings) -> None:
+    """Refuse to be reached from elsewhere while there are no tokens, unless that is wanted in so many words.
+
+    Raises
+    ------
+    SettingInvalid
+    """
+    if is_loopback(settings.host) or settings.allow_anybody is not None or Keyring(Path(settings.tokens_file)).is_there:
+        return
+    allowed = (
+        "must be a loopback address (127.0.0.1, ::1 or localhost) while there are no tokens: make one with"
+        f" 'precedence token create', or set {PREFIX}ALLOW_ANYBODY to {ANYBODY_IN_WORDS!r}"
+    )
+    raise SettingInvalid("host", settings.host, allowed)
+
+
 def make_home(settings: Settings) -> None:
     """Make the directory that state lives in, unless it is there.
 
@@ -118,6 +155,7 @@ def check(settings: Settings) -> None:
     """
     if settings.priority_port == settings.scheduler_port:
         raise SettingInvalid("scheduler_port", settings.scheduler_port, "must be another port than priority_port")
+    check_reach(settings)
     make_home(settings)
     matrix(settings)
     handlers(settings)
@@ -144,7 +182,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         chance=Random(),  # noqa: S311 - spreads retries
         changed=wake.set,
     )
-    async with PriorityClient(settings.priority_url) as client:
+    async with priority_client(settings) as client:
         predictor = RemotePredictor(client, matrix(settings))
         tick = Tick(
             store,

@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 
 
@@ -30,3 +32,24 @@ def listening(app: Any, deadline_s: float = 60.0) -> Iterator[httpx.Client]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def service(name: str, home: Path, **settings: object) -> Iterator[httpx.Client]:
+    """A client of the whole service `priority` or `scheduler`, as BentoML makes it; one at a time in a process."""
+    from prometheus_client import REGISTRY
+
+    from serving.service import application
+
+    counted = set(REGISTRY._collector_to_names)
+    with pytest.MonkeyPatch.context() as patch:
+        for setting, value in {"home": home, **settings}.items():
+            patch.setenv(f"PRECEDENCE_{setting.upper()}", str(value))
+        patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(home))  # as every server that runs it sets
+        try:
+            with listening(application(name)) as client:
+                yield client
+        finally:
+            # The next service of this process counts under the same names.
+            for collector in set(REGISTRY._collector_to_names) - counted:
+                REGISTRY.unregister(collector)

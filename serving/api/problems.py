@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.bodies import read
-from serving.errors import PrecedenceError, TooMuch, problem
+from serving.errors import PrecedenceError, problem
+from serving.logs import REQUEST_ID
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -22,12 +26,13 @@ MEDIA_TYPE = "application/problem+json"
 def problem_response(error: PrecedenceError) -> Response:
     """The response that tells of an error."""
     response = _response(problem(error))
-    if isinstance(error, TooMuch):
-        response.headers["retry-after"] = str(error.retry_after_s)
+    response.headers.update(error.headers)
     return response
 
 
 def _response(document: Mapping[str, Any]) -> Response:
+    if request_id := REQUEST_ID.get():
+        document = {**document, "request_id": request_id}
     return Response(json.dumps(document), status_code=int(document["status"]), media_type=MEDIA_TYPE)
 
 
@@ -42,10 +47,11 @@ class Problems:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        replaced = False
+        replaced = begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal replaced
+            nonlocal replaced, begun
+            begun = True
             if message["type"] == "http.response.start" and _needs_problem(message):
                 replaced = True
                 headers = MutableHeaders(raw=message["headers"])
@@ -57,7 +63,15 @@ class Problems:
             elif not replaced:
                 await send(message)
 
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            # Whatever it was, the caller is owed an answer: BentoML's timer would have them wait for it in vain.
+            log.exception("request_failed", extra={"method": scope["method"], "path": scope["path"]})
+            if begun and not replaced:
+                raise  # half an answer is out: only breaking the connection off says that it is not whole
+            if not begun:
+                await _response(_of_status(HTTPStatus.INTERNAL_SERVER_ERROR, scope, Headers()))(scope, receive, send)
 
 
 class StrictBodies:

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, Supposed, TasksAdded
 from serving.api.bodies import CHANGE, MORE_TASKS, OUTCOMES, REDRIVE, SIGNALS, SUBMISSION, WHAT_IF, read, read_for
 from serving.api.desk import Desk
-from serving.api.document import document_bodies
+from serving.api.document import document
 from serving.api.faults import fault_of
 from serving.api.front import page
+from serving.api.operations import QUEUE
 from serving.api.problems import problem_response
 from serving.api.sizes import BoundedBodies
 from serving.api.strictness import method_unknown, only_known_parameters
+from serving.auth.routes import SCHEDULER
 from serving.errors import BadInput, NotReady, PrecedenceError
 from serving.scheduling.states import State
 
@@ -76,18 +78,7 @@ def queue_app(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> FastAP
     _add_dead_letters(app)
     _add_the_rest(app)
     _add_front(app)
-    document_bodies(
-        app,
-        {
-            ("/campaigns/{campaign_id}", "put"): SUBMISSION,
-            ("/campaigns/{campaign_id}", "patch"): CHANGE,
-            ("/campaigns/{campaign_id}/tasks", "post"): MORE_TASKS,
-            ("/campaigns/{campaign_id}/redrive", "post"): REDRIVE,
-            ("/what-if", "post"): WHAT_IF,
-            ("/outcomes", "post"): OUTCOMES,
-            ("/signals", "post"): SIGNALS,
-        },
-    )
+    document(app, QUEUE, SCHEDULER)
     return app
 
 

@@ -24,6 +24,12 @@ _SOON = wait_random_exponential(multiplier=0.1, max=1.0)
 _LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
+def sent_with(token: str | None) -> dict[str, str]:
+    """The headers of every request."""
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    return headers if token is None else {**headers, "authorization": f"Bearer {token}"}
+
+
 def patience(*failures: type[Exception], tries: int = TRIES, waits: int = 0) -> dict[str, Any]:
     """So many tries, shortly after each other, when a call fails in one of these ways.
 

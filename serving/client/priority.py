@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying
 from features.records import Campaign
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED, Asked
-from serving.client.calls import TIMEOUT_S, TRIES, Answer, answered, patience, unreachable
+from serving.client.calls import TIMEOUT_S, TRIES, Answer, answered, patience, sent_with, unreachable
 from serving.prediction import NOBODY_BEGAN, Card, Headway
 
 _PREDICTIONS, _EXPLANATIONS, _CARD = TypeAdapter(Predictions), TypeAdapter(Explanations), TypeAdapter(Card)
@@ -30,9 +30,9 @@ class PriorityClient:
         When the service answers with a problem.
     """
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, token: str | None = None) -> None:
         self._url = url
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s)
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s, headers=sent_with(token))
         self._answered = True
 
     async def __aenter__(self) -> Self:
@@ -66,11 +66,10 @@ class PriorityClient:
         return await self._call(_CARD, "GET", "/model", None)
 
     async def _call(self, answer: TypeAdapter[Answer], method: str, path: str, body: bytes | None) -> Answer:
-        headers = {"content-type": "application/json"}
         try:
             # Who waits for a service that is gone again and again is no quicker to do without it.
             again = AsyncRetrying(**patience(httpx.TransportError, tries=TRIES if self._answered else 1))
-            response: httpx.Response = await again(self._http.request, method, path, content=body, headers=headers)
+            response: httpx.Response = await again(self._http.request, method, path, content=body)
         except httpx.HTTPError as error:
             self._answered = False
             raise unreachable(self._url, error) from error

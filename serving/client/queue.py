@@ -13,7 +13,7 @@ from tenacity import Retrying
 from features.records import Campaign, Kpi, Signal, Task
 from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, Supposed, TasksAdded
 from serving.api.bodies import CAMPAIGN, OUTCOMES, SIGNALS, TASKS, WHAT_IF, Change, Outcomes, Signals, WhatIf
-from serving.client.calls import MOST_WAITS, TIMEOUT_S, Answer, answered, patience, unreachable
+from serving.client.calls import MOST_WAITS, TIMEOUT_S, Answer, answered, patience, sent_with, unreachable
 
 _PLACE, _PLACED, _TASKS_ADDED = TypeAdapter(Place), TypeAdapter(Placed), TypeAdapter(TasksAdded)
 _DEAD, _REDRIVEN = TypeAdapter(DeadLetters), TypeAdapter(Redriven)
@@ -34,9 +34,9 @@ class QueueClient:
         When the service answers with a problem: an invalid body, an unknown campaign, a conflict.
     """
 
-    def __init__(self, url: str, timeout_s: float = 3 * TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = 3 * TIMEOUT_S, token: str | None = None) -> None:
         self._url = url
-        self._http = httpx.Client(base_url=url, timeout=timeout_s)
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=sent_with(token))
 
     def __enter__(self) -> Self:
         """Use within `with`, which closes its connections."""

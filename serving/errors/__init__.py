@@ -4,12 +4,21 @@ Every error carries its facts as fields, the HTTP status it answers with (RFC 94
 code a command ends with. Catch by type, never by text.
 """
 
+from serving.errors.access import (
+    AskedFromElsewhere,
+    AskedTooFast,
+    NobodyMayAsk,
+    NotAllowed,
+    TokenRefused,
+    TokenUnknown,
+)
 from serving.errors.base import ExitCode, PrecedenceError, problem
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, NothingDead, StaleLease
 from serving.errors.given import (
     BadInput,
     Fault,
     HandlerUnknown,
+    MediaTypeUnknown,
     MethodUnknown,
     NotJson,
     ParameterUnknown,
@@ -30,6 +39,8 @@ from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnre
 
 __all__ = [
     "AnswerInvalid",
+    "AskedFromElsewhere",
+    "AskedTooFast",
     "BadInput",
     "BodyTooLarge",
     "BundleCorrupt",
@@ -42,8 +53,11 @@ __all__ = [
     "HandlerUnknown",
     "HistoryEmpty",
     "IllegalTransition",
+    "MediaTypeUnknown",
     "MethodUnknown",
     "NoChampion",
+    "NobodyMayAsk",
+    "NotAllowed",
     "NotJson",
     "NotReady",
     "NothingDead",
@@ -58,6 +72,8 @@ __all__ = [
     "SettingInvalid",
     "StaleLease",
     "SubmittedTooFast",
+    "TokenRefused",
+    "TokenUnknown",
     "TooFewWeeks",
     "TooMuch",
     "TookTooLong",

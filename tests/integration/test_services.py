@@ -234,13 +234,6 @@ def test_an_unknown_campaign_is_a_404_that_names_it(scheduler: str, path: str) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_an_unpicklable_content_type_is_read_as_json_all_the_same(priority: str) -> None:
-    headers = {"content-type": "application/vnd.bentoml+pickle"}
-    answer = httpx.post(f"{priority}/predict", content=json.dumps(body(ASKED[0])), headers=headers)
-    assert answer.status_code == 200
-    assert httpx.post(f"{priority}/predict", content=b"\x80\x04.", headers=headers).status_code == 400
-
-
 def test_run_by_bentoml_and_without_a_champion_the_matrix_answers_and_says_why(tmp_path: Path) -> None:
     settings = {"home": tmp_path, "priority_port": free_port()}
     with served("priority", tmp_path / "priority.log", by_bentoml=True, **settings) as url:

@@ -16,7 +16,7 @@ from serving.api.problems import Problems
 from serving.api.queue import queue_app
 from serving.api.sizes import MOST_BODY_BYTES, MOST_PAYLOAD_BYTES
 from serving.settings import Settings
-from tests.listening import listening
+from tests.listening import listening, service
 from tests.worlds import campaign
 
 NOBODY_LISTENS = 9  # the discard port
@@ -31,12 +31,8 @@ UNKNOWN = "no campaign 'nobody' was submitted"
 
 @pytest.fixture(scope="module")
 def priority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    from serving.service import Priority
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRECEDENCE_HOME", str(tmp_path_factory.mktemp("priority")))
-        with listening(Priority.to_asgi()) as client:
-            yield client
+    with service("priority", tmp_path_factory.mktemp("priority")) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +232,12 @@ def test_every_fault_of_a_body_is_named_at_once(priority: httpx.Client) -> None:
     assert faults == {"campaigns[0].urgency", "campaigns[0].brand", "campaigns[1].kind"}
 
 
-def test_a_pickle_is_never_read_whatever_the_header_says(priority: httpx.Client) -> None:
+def test_a_pickle_is_never_read(priority: httpx.Client) -> None:
     headers = {"content-type": "application/vnd.bentoml+pickle"}
-    assert priority.post("/predict", content=b"\x80\x04.", headers=headers).status_code == 400
-    assert priority.post("/predict", content=json.dumps({"campaigns": [C]}), headers=headers).status_code == 200
+    for body in (b"\x80\x04.", json.dumps({"campaigns": [C]})):
+        answer = priority.post("/predict", content=body, headers=headers)
+        assert answer.status_code == 415
+        assert "must be application/json" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("asked", ["/predict", "/explain"])
