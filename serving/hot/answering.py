@@ -28,11 +28,10 @@ class Answering:
     Parameters
     ----------
     model : asked once a request, so that an answer is all of one model however often it is replaced.
-    most : campaigns that one body may hold.
     """
 
-    def __init__(self, model: Callable[[], Model], clock: Clock, most: int) -> None:
-        self._model, self._clock, self._most = model, clock, most
+    def __init__(self, model: Callable[[], Model], clock: Clock) -> None:
+        self._model, self._clock = model, clock
         self._reader = Reader()
         self._encode = msgspec.json.Encoder().encode
 
@@ -50,22 +49,23 @@ class Answering:
         """As JSON; what is no number there is null."""
         return self._encode(predictions)
 
-    def answer(self, body: bytes) -> Answer | None:
-        """The answer to a body of few campaigns; None in any doubt."""
+    def answer(self, body: bytes, most: int) -> Answer | None:
+        """The answer to a body of few campaigns; None in any doubt, or when they are more than `most`."""
         asked = self.read(body)
-        if asked is None or len(asked.campaigns) > self._most:
+        if asked is None or len(asked.campaigns) > most:
             return None
         return Answer((self.encoded(self.predicted(asked)),), len(asked.campaigns))
 
-    def answer_batch(self, body: bytes, given_up: Callable[[], bool]) -> Answer | None:
+    def answer_batch(self, body: bytes, most: int, given_up: Callable[[], bool]) -> Answer | None:
         """The answer to a body of many, part by part; None in any doubt about any part.
 
         Parameters
         ----------
+        most : campaigns that the body may hold.
         given_up : whether nobody waits for it any more.
         """
         batch = self._reader.batch(body)
-        if batch is None or batch.count > self._most:
+        if batch is None or batch.count > most:
             return None
         model, at = self._model(), batch.at or self._clock.now()
         pieces = [b'{"model":' + self._encode(model.identity) + b',"predictions":[']

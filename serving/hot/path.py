@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.api.bodies import MOST_CAMPAIGNS
 from serving.api.problems import problem_response
+from serving.api.sizes import MOST_BATCH_BYTES
 from serving.errors import TookTooLong
 from serving.hot.answering import Answer, Answering
 from serving.hot.meters import Meters
@@ -32,14 +34,15 @@ class Place:
     Attributes
     ----------
     timeout_s : wall-clock seconds that reading, waiting and answering may take.
-    most_bytes : of a body; a larger one is passed on unread.
+    most_bytes, most_campaigns : of a body; a larger one is passed on.
     log_every : one request of so many is logged.
     """
 
     answering: Answering | None = None
     meters: Meters | None = None
     timeout_s: float = 60.0
-    most_bytes: int = 1_048_576
+    most_bytes: int = MOST_BATCH_BYTES
+    most_campaigns: int = MOST_CAMPAIGNS
     log_every: int = 1_000
 
 
@@ -116,10 +119,10 @@ class HotPath:
 
     async def _answer(self, answering: Answering, body: bytes) -> Answer | None:
         if len(body) <= _LARGE:
-            return answering.answer(body)
+            return answering.answer(body, self._place.most_campaigns)
         given_up = threading.Event()
         try:
-            return await asyncio.to_thread(answering.answer_batch, body, given_up.is_set)
+            return await asyncio.to_thread(answering.answer_batch, body, self._place.most_campaigns, given_up.is_set)
         finally:
             given_up.set()
 

@@ -43,7 +43,7 @@ class Reader:
         asked = struct_of(Asked)
         types = {field.name: field.type for field in msgspec.structs.fields(asked)}
         raw = Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=MOST_CAMPAIGNS)]
-        outer = [("campaigns", raw), ("at", types["at"], None), ("progress", types["progress"], None)]
+        outer: list[Any] = [("campaigns", raw), ("at", types["at"], None), ("progress", types["progress"], None)]
         self._decode = msgspec.json.Decoder(asked).decode
         self._decode_outer = msgspec.json.Decoder(
             msgspec.defstruct("Outer", outer, frozen=True, forbid_unknown_fields=True)
