@@ -283,8 +283,7 @@ class Allotment:
 
     def _throttled(self, row: int) -> Hindrance | None:
         units, books = float(self._lineup.chunk_units[row]), self._books
-        limits = self._lineup.terms[row].limits
-        waits = ((books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits)
+        waits = [(books.short_h(key, units, self._units.get(key, 0.0)), key) for key in self._lineup.terms[row].limits]
         wait_h, key = max(waits, default=(0.0, ""))
         if wait_h <= 0:
             return None
