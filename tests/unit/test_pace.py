@@ -74,7 +74,8 @@ async def test_nobody_waits_for_an_answer_about_what_is_known_already():
     await asking.answered(policy, patience_s=60)
     (lease,) = store.claim([Want("sale", 1)], "here", NOON, after(60))
     reported(store, lease, Reached(1, 5.0), after(30))
-    watch.look(after(30))
+    clock.advance(120)
+    watch.look(clock.now())
     predictor.answers.clear()
     async with asyncio.timeout(30):
         await asking.answered(policy, patience_s=3600)
@@ -83,7 +84,7 @@ async def test_nobody_waits_for_an_answer_about_what_is_known_already():
     predictor.answers.set()
     await let_run()
     await asking.answered(policy, patience_s=3600)
-    assert store.standing("sale", after(30)).estimate.done_when_asked == 0.5
+    assert store.standing("sale", clock.now()).estimate.done_when_asked == 0.5
 
 
 class Silent(DeclaredWorth):
