@@ -96,6 +96,7 @@ class Allotment:
                 self._take(row, self._lent[row], Via(self._via[row]))
         for terms, tasks, chunk_units in lineup.stopping:
             self._use(terms, tasks, chunk_units)
+            self._held[terms.account] += tasks
             self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
 
     def copy(self) -> Allotment:
@@ -136,8 +137,7 @@ class Allotment:
     def by_right(self, row: int) -> bool:
         """Whether what a row has by the reserve or its account's share is its own still: there is credit left for it.
 
-        What an account saved up entitles it to no more slots at once than its share rounded up: what it runs beyond
-        that, rank gave it.
+        What an account saved up protects no more slots of it at once than its share rounded up.
         """
         credit = self._lender(row)
         if credit is None or credit.slot_h <= -_HAIR:
@@ -282,12 +282,12 @@ class Allotment:
         return None
 
     def _throttled(self, row: int) -> Hindrance | None:
-        units, books = float(self._lineup.chunk_units[row]), self._books
-        waits = [(books.short_h(key, units, self._units.get(key, 0.0)), key) for key in self._lineup.terms[row].limits]
-        wait_h, key = max(waits, default=(0.0, ""))
+        units, limits = float(self._lineup.chunk_units[row]), self._lineup.terms[row].limits
+        waits_h = [(self._books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits]
+        wait_h, key = max(waits_h, default=(0.0, ""))
         if wait_h <= 0:
             return None
-        most = books.rules.limits[key].most
+        most = self._books.rules.limits[key].most
         full = min(units, most) + self._units.get(key, 0.0) > most * (1 + _HAIR)
         return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h, at_least=full)
 

@@ -137,6 +137,8 @@ class Lineup:
                 by_reserve += lent * weight
             elif lent:
                 by_share[account] = by_share.get(account, 0.0) + lent * weight
+        for terms, tasks, _ in self.stopping:
+            by_rank[terms.account] = by_rank.get(terms.account, 0.0) + tasks
         books.pass_to(
             moment_h,
             slots=slots,
@@ -149,7 +151,7 @@ class Lineup:
 
 
 def by_right(via: float, lent: float, given: Via, tasks: int) -> tuple[float, float]:
-    """A right and how many slots are held by it, once so many more were given; the first stands while any are."""
+    """A right, and how many slots are held by it, once more were given; the first right stands while any are."""
     if given not in (Via.SHARE, Via.RESERVE):
         return via, lent
     return via if lent else given, lent + tasks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from math import inf
 
 from features.records import Campaign
 from serving.scheduling.rules import Limit, Rules
@@ -88,6 +89,16 @@ class Bindings:
             if self.spent(key) + under_way + min(self._expected(known), limit.most) > limit.most * _NEARLY:
                 return True
         return False
+
+    def room(self, key: str, campaign: Campaign) -> float:
+        """How many more tasks of a campaign a limit leaves room for, by what the scheduler can know."""
+        bound, limit = self._bound_by(key), self._rules.limits[key]
+        room = inf if limit.concurrency is None else limit.concurrency - sum(k.held for k in bound)
+        if limit.rate_per_s is None:
+            return room
+        left = limit.most - self.spent(key) - sum(k.held * self._expected(k) for k in bound)
+        expected = self._expected(self._ledger.campaigns[campaign.campaign_id])
+        return min(room, max(left / max(expected, _HAIR), 1.0))
 
     def holder(self, key: str) -> str | None:
         """The campaign that holds an exclusive key."""

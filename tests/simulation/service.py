@@ -62,9 +62,7 @@ class Service:
         for standing in self._live.values():
             held[standing.campaign.account] += standing.progress.leased
         at = self._clock.now()
-        could: dict[str, int] = defaultdict(int)
-        for standing in waiting:
-            could[standing.campaign.account] += startable(standing, at)
+        could = self._could(waiting)
         contending = {s.campaign.account for s in self._live.values() if s.progress.leased or startable(s, at)}
         guaranteed = shares.guaranteed(sorted(contending))
         for account in sorted({*self._lag, *could}):
@@ -83,6 +81,21 @@ class Service:
             if lag > allowed + 1:
                 self._ledger.breach("fair share", f"{account} is {lag:g} slot-seconds behind, {allowed:g} are allowed")
                 self._lag[account] = 0.0
+
+    def _could(self, waiting: list[Standing]) -> dict[str, float]:
+        """How many more tasks each account could run, as far as limits leave room for them."""
+        could: dict[str, float] = defaultdict(float)
+        room: dict[str, float] = {}
+        for standing in waiting:
+            campaign = standing.campaign
+            limits = self._bindings.limits_of(campaign)
+            for key in limits:
+                room.setdefault(key, self._bindings.room(key, campaign))
+            tasks = min([startable(standing, self._clock.now()), *(room[key] for key in limits)])
+            could[campaign.account] += tasks
+            for key in limits:
+                room[key] -= tasks
+        return could
 
     def _reserve(self, waiting: list[Standing], seconds: float) -> None:
         reserve, at = self._world.rules.reserve, self._clock.now()

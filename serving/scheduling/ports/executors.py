@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from serving.scheduling.work import Forecast, Lease, Standing
+from features.records import Campaign
+from serving.scheduling.work import Forecast, Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Executor(Protocol):
         ...
 
     def running(self) -> list[Running]:
-        """The tasks it holds now, begun or not, each until its end is stored: its slot is taken till then."""
+        """The tasks it holds now, begun or not, each until its end is stored: its slot counts as taken till then."""
         ...
 
     def start(self, leases: Sequence[Lease]) -> None:
@@ -56,8 +57,8 @@ class Executor(Protocol):
 class Predictor(Protocol):
     """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
 
-    async def forecast(self, asked: Sequence[Standing], at: datetime) -> Forecast:
-        """One estimate a campaign, in the order asked, knowing how far its work has come; for none, the scale alone.
+    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
+        """One estimate a campaign, in the order asked; also for none, for the scale alone.
 
         Never raises for want of a model: the matrix answers then, labelled and with the reason.
         """
