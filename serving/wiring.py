@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
 
+from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
 from serving.api.admission import Admission
 from serving.api.desk import Desk
@@ -24,6 +25,7 @@ from serving.handlers.simulated import simulate
 from serving.model import MatrixModel, Model
 from serving.predictor import RemotePredictor
 from serving.registry import champion
+from serving.scheduling.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import Settings
@@ -163,6 +165,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             rules=settings.rules(),
             pace_s=executor.pace_s,
             fit=executor.fit,
+            lookout=Lookout(every_s=settings.outlook_every_s, since_h=hours(time.now())),
         )
         loop = asyncio.create_task(tick.run())
         try:

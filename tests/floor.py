@@ -16,6 +16,9 @@ from serving.executors.retry import Retry
 from serving.handlers.contract import Handler
 from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
+from serving.scheduling.board import Board
+from serving.scheduling.eta import Eta
+from serving.scheduling.lookout import Lookout
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.reasons import Why
@@ -52,6 +55,11 @@ async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> None:
             await asyncio.sleep(0.001)
 
 
+async def at_once(look: Callable[[Board], Mapping[str, Eta]], board: Board) -> Mapping[str, Eta]:
+    """Look ahead here and now, without a thread."""
+    return look(board)
+
+
 class Floor:
     """A store, an executor with simulated work, and a scheduler over both."""
 
@@ -67,6 +75,7 @@ class Floor:
         owner: str = "here",
         emphasis: float = 0.0,
         rules: Rules = NO_RULES,
+        looks_ahead: bool = False,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = ManualClock(start)
@@ -95,6 +104,7 @@ class Floor:
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
             emphasis=emphasis,
             rules=rules,
+            lookout=Lookout(every_s=3600, since_h=start.timestamp() / 3600, beside=at_once) if looks_ahead else None,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:

@@ -1,0 +1,150 @@
+"""What the outlook says of the campaigns on a board, in dates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.curves import DEADLINE, hours
+from serving.scheduling import spans
+from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.board import Board, moment_at
+from serving.scheduling.eta import Eta
+from serving.scheduling.lineup import Lineup
+from serving.scheduling.outlook import Outset, outlook
+from serving.scheduling.reasons import held_by
+from serving.scheduling.states import State
+from serving.scheduling.work import Standing
+
+_HAIR_H = 1e-6
+"""Nothing takes no time: hours below which predictions are not believed."""
+_MOST_SEEN = 500
+
+
+def etas(board: Board, arrivals: Arrivals) -> dict[str, Eta]:
+    """When each campaign that a model has spoken of will start and be done; by its id.
+
+    What is drawn follows from the moment alone, so that a board and what it would be if are told by the same chance.
+    """
+    if not board.standings:
+        return {}
+    moment_h = hours(board.moment)
+    found = outlook(
+        outset_of(board),
+        max(board.slots, 1),
+        board.policy.order(by_matrix=board.by_matrix),
+        board.policy.preemption,
+        arrivals,
+        moment_h,
+        np.random.default_rng(int(moment_h * 3600)),
+    )
+    columns = (found.start_p50_h, found.start_p90_h, found.finish_p50_h, found.finish_p90_h)
+    dates = [[moment_at(at_h) for at_h in column.tolist()] for column in columns]
+    return {
+        standing.campaign_id: Eta(
+            start_p50=standing.begun_at or dates[0][row],
+            start_p90=standing.begun_at or dates[1][row],
+            p50=dates[2][row],
+            p90=dates[3][row],
+            in_time=None if np.isnan(found.in_time[row]) else float(found.in_time[row]),
+        )
+        for row, standing in enumerate(board.standings)
+        if board.estimated[row]
+    }
+
+
+def outset_of(board: Board) -> Outset:
+    """How the campaigns of a board stand, for a play that begins there."""
+    lineup, moment_h = board.lineup, hours(board.moment)
+    columns, curves = lineup.columns, lineup.columns.curves
+    free_h = [
+        _free_h(standing, board) if known else np.inf
+        for standing, known in zip(board.standings, board.estimated.tolist(), strict=True)
+    ]
+    # Once late it is worth nothing, and dropped.
+    lost = (curves.shape == DEADLINE) & (curves.late_fraction <= 0)
+    columns = replace(
+        columns,
+        released_h=np.array(free_h),
+        submitted_h=np.minimum(columns.submitted_h, moment_h),
+        remaining_h=np.maximum(columns.remaining_h, np.minimum(columns.chunk_h, columns.work_h)),
+        curves=replace(curves, ends_h=np.where(lost, np.minimum(curves.ends_h, curves.due_h), curves.ends_h)),
+    )
+    slots = columns.slots.astype(np.int64)
+    held = np.where(lineup.running > 0, np.ceil(lineup.running * lineup.weight), 0).astype(np.int64)
+    held = np.minimum(held, slots)
+    estimates = [standing.estimate for standing in board.standings]
+    return Outset(
+        lineup=replace(lineup, columns=columns, open=slots - held, running=held, weight=np.ones(len(slots))),
+        books=board.books,
+        spread=spans.spread(
+            [1.0 if e is None else max(e.p50_h, _HAIR_H) for e in estimates],
+            [1.0 if e is None else max(e.p90_h, _HAIR_H) for e in estimates],
+        ),
+        since_h=np.array([hours(standing.begun_at, moment_h) for standing in board.standings]),
+        spent_h=np.array([_spent_h(s, int(tasks), moment_h) for s, tasks in zip(board.standings, held, strict=True)]),
+        preempted=np.array([standing.preemptions for standing in board.standings], dtype=np.int64),
+    )
+
+
+@dataclass
+class Remembered:
+    """Campaigns seen coming since a moment, the last few hundred of them: what is like what will come.
+
+    Attributes
+    ----------
+    since_h : hours since the epoch; all that was submitted after it is here.
+    """
+
+    since_h: float
+    _lineup: Lineup | None = None
+    _spread: tuple[float, ...] = ()
+    _ids: tuple[str, ...] = ()
+
+    def note(self, board: Board) -> None:
+        """Take in campaigns of a board that were not seen before, once a model has spoken of them."""
+        submitted_h = board.lineup.columns.submitted_h
+        known = set(self._ids)
+        rows = [
+            row
+            for row in np.flatnonzero((submitted_h > self.since_h) & board.estimated).tolist()
+            if board.standings[row].campaign_id not in known
+        ]
+        if not rows:
+            return
+        new = board.lineup.take(np.array(rows))
+        spread = outset_of(board).spread[rows].tolist()
+        lineup = new if self._lineup is None else self._lineup.followed_by(new)
+        order = np.argsort(lineup.columns.submitted_h, kind="stable")[-_MOST_SEEN:]
+        ids, spreads = (*self._ids, *(board.standings[row].campaign_id for row in rows)), (*self._spread, *spread)
+        if len(ids) > len(order):
+            dropped_h = np.delete(lineup.columns.submitted_h, order)
+            self.since_h = max(self.since_h, float(dropped_h.max()))
+        self._lineup = lineup.take(order)
+        self._ids = tuple(ids[at] for at in order.tolist())
+        self._spread = tuple(spreads[at] for at in order.tolist())
+
+    def arrivals(self, board: Board) -> Arrivals:
+        """What may come, as seen up to a board's moment."""
+        lineup = board.lineup.take(np.array([], dtype=np.intp)) if self._lineup is None else self._lineup
+        return Arrivals.seen(lineup, np.array(self._spread, dtype=float), self.since_h, hours(board.moment))
+
+
+def _free_h(standing: Standing, board: Board) -> float:
+    """Hours since the epoch from which a campaign may run, but for what it follows; infinite when nobody can say."""
+    if standing.state is State.PAUSED or any(before not in board.row_of for before, _ in standing.blocked_by):
+        return np.inf
+    if standing.blocked_by:
+        return hours(max(board.moment, standing.campaign.released_at))
+    held = held_by(standing, board.moment)
+    return hours(board.moment if held is None else held.until)
+
+
+def _spent_h(standing: Standing, held: int, moment_h: float) -> float:
+    """Slot-hours worked so far: known of what has not begun, or has run through on the slots it holds."""
+    if standing.begun_at is None:
+        return 0.0
+    if not held or standing.preemptions or standing.worked_at is not None:
+        return np.nan
+    return (moment_h - hours(standing.begun_at)) * held

@@ -1,0 +1,129 @@
+"""Who looks ahead, when, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from serving.scheduling.board import Board
+from serving.scheduling.eta import Eta
+from serving.scheduling.lookout import Lookout
+from tests.floor import Floor, at_once, let_run, story
+from tests.queueing import NOON, after
+
+SINCE_H = NOON.timestamp() / 3600
+
+
+class Gate:
+    """Carries out a look when told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.open = 0, asyncio.Event()
+
+    async def __call__(self, look: Callable[[Board], Mapping[str, Eta]], board: Board) -> Mapping[str, Eta]:
+        self.asked += 1
+        await self.open.wait()
+        return look(board)
+
+
+async def board_of(*names: str) -> Board:
+    floor = Floor()
+    for name in names:
+        floor.submit(name)
+    await floor.step()
+    return floor.tick.board
+
+
+@story
+async def test_who_asks_waits_for_an_outlook_with_the_campaign_in_it():
+    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=at_once)
+    lookout.see(await board_of("first"))
+    await lookout.covering("first")
+    assert set(lookout.etas) == {"first"}
+    lookout.see(await board_of("first", "second"))
+    await lookout.covering("second")
+    assert set(lookout.etas) == {"first", "second"}
+    assert lookout.looks == 2
+    lookout.stop()
+
+
+@story
+async def test_nobody_who_is_in_the_latest_outlook_causes_another():
+    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=at_once)
+    board = await board_of("first")
+    lookout.see(board)
+    await lookout.covering("first")
+    for _ in range(5):
+        lookout.see(board)
+        await lookout.covering("first")
+    assert lookout.looks == 1
+    lookout.stop()
+
+
+@story
+async def test_a_campaign_that_cannot_be_foreseen_keeps_nobody_waiting_for_ever():
+    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=at_once)
+    lookout.see(await board_of("first"))
+    await lookout.covering("nobody")
+    assert "nobody" not in lookout.etas
+    lookout.stop()
+
+
+@story
+async def test_those_who_ask_while_a_look_is_under_way_share_the_next():
+    gate = Gate()
+    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=gate)
+    lookout.see(await board_of("first"))
+    await let_run()
+    lookout.see(await board_of("first", "second", "third"))
+    waiting = [asyncio.ensure_future(lookout.covering(name)) for name in ("second", "third", "second")]
+    await let_run()
+    assert (gate.asked, lookout.looks) == (1, 0)
+    gate.open.set()
+    await asyncio.gather(*waiting)
+    assert gate.asked == 2
+    lookout.stop()
+
+
+@story
+async def test_a_look_that_fails_leaves_the_last_outlook_and_the_next_is_taken():
+    failing = iter([False, True, False])
+
+    async def sometimes(look: Callable[[Board], Mapping[str, Eta]], board: Board) -> Mapping[str, Eta]:
+        if next(failing):
+            raise RuntimeError("no memory")
+        return look(board)
+
+    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=sometimes)
+    lookout.see(await board_of("first"))
+    await lookout.covering("first")
+    lookout.see(await board_of("first", "second"))
+    await lookout.covering("second")
+    assert set(lookout.etas) == {"first", "second"}
+    lookout.stop()
+
+
+@story
+async def test_what_came_before_is_expected_to_come_again():
+    floor = Floor(looks_ahead=True)
+    for hour in range(30):
+        floor.submit(f"quick{hour}", hours=0.6, planned_revenue=900.0, ends_at=after(hours=hour + 24))
+        await floor.pass_hours(1, every_h=0.5)
+        await floor.tick.foreseen(f"quick{hour}")
+    floor.submit("poor", hours=0.5, planned_revenue=1.0, ends_at=after(hours=900))
+    floor.submit("rich", hours=8, planned_revenue=9e6, ends_at=after(hours=100))
+    await floor.step()
+    etas = (await floor.tick.foreseen("rich")).etas
+    # Eight hours of the rich one, and in each better work of .6 hours that brings more in turn: 8 / (1 - .6).
+    assert etas["poor"].start_p90 is None or etas["poor"].start_p90 > after(hours=30 + 20)
+    assert etas["poor"].start_p50 > after(hours=30 + 12)
+
+
+@story
+async def test_what_was_there_in_the_first_minute_is_not_expected_every_minute():
+    floor = Floor(slots=4, looks_ahead=True)
+    for n in range(40):
+        floor.submit(f"c{n}", hours=0.1)
+    await floor.step()
+    etas = (await floor.tick.foreseen("c39")).etas
+    assert max(eta.p90 for eta in etas.values()) < after(hours=3)
