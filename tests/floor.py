@@ -16,9 +16,8 @@ from serving.executors.retry import Retry
 from serving.handlers.contract import Handler
 from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
-from serving.scheduling.board import Board
-from serving.scheduling.eta import Eta
-from serving.scheduling.lookout import Lookout
+from serving.scheduling.lookout import Beside, Lookout
+from serving.scheduling.outlook import Outlook
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.reasons import Why
@@ -55,9 +54,14 @@ async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> None:
             await asyncio.sleep(0.001)
 
 
-async def at_once(look: Callable[[Board], Mapping[str, Eta]], board: Board) -> Mapping[str, Eta]:
-    """Look ahead here and now, without a thread."""
-    return look(board)
+async def at_once(look: Callable[[], Outlook]) -> Outlook:
+    """Look ahead here and now, in no other process."""
+    return look()
+
+
+def looking(beside: Beside = at_once, since_h: float = NOON.timestamp() / 3600) -> Lookout:
+    """Looks ahead only when asked, and has whoever asks wait for it however long it takes."""
+    return Lookout(every_s=3600, since_h=since_h, beside=beside, rest=0.0, patience_s=600.0)
 
 
 class Floor:
@@ -104,7 +108,7 @@ class Floor:
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
             emphasis=emphasis,
             rules=rules,
-            lookout=Lookout(every_s=3600, since_h=start.timestamp() / 3600, beside=at_once) if looks_ahead else None,
+            lookout=looking(since_h=start.timestamp() / 3600) if looks_ahead else None,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:

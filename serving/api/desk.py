@@ -24,9 +24,8 @@ from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State, after
 from serving.scheduling.tick import Tick
 
-_PATIENCE_S, _PREDICTION_PATIENCE_S, _OUTLOOK_PATIENCE_S = 10.0, 2.0, 1.0
-"""How long an answer waits for the scheduler's next step, for a prediction and for an outlook: it lacks what does not
-come."""
+_PATIENCE_S, _PREDICTION_PATIENCE_S = 10.0, 2.0
+"""How long an answer waits for the scheduler's next step, and for a prediction: it lacks what does not come."""
 
 _PATIENT_STEPS = 3
 """Steps that may break off in a row before the scheduler says that it is not ready."""
@@ -218,8 +217,7 @@ class Desk:
             async with asyncio.timeout(_PREDICTION_PATIENCE_S):
                 while (entry := board.entry(campaign_id)) is not None and entry.standing.estimate is None:
                     board = await self.tick.refreshed(at_once=False)
-            async with asyncio.timeout(_OUTLOOK_PATIENCE_S):
-                await self.tick.foreseen(campaign_id)
+            return await self.tick.foreseen(campaign_id)
         return self.tick.board
 
     def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:

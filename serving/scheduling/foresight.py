@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from features.curves import DEADLINE, hours
+from features.curves import DEADLINE, Floats, hours
 from serving.scheduling import spans
 from serving.scheduling.arrivals import Arrivals
 from serving.scheduling.board import Board, moment_at
 from serving.scheduling.eta import Eta
 from serving.scheduling.lineup import Lineup
-from serving.scheduling.outlook import Outset, outlook
+from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.reasons import held_by
 from serving.scheduling.states import State
 from serving.scheduling.work import Standing
@@ -22,15 +24,14 @@ _HAIR_H = 1e-6
 _MOST_SEEN = 500
 
 
-def etas(board: Board, arrivals: Arrivals) -> dict[str, Eta]:
-    """When each campaign that a model has spoken of will start and be done; by its id.
+def look_of(board: Board, arrivals: Arrivals) -> Callable[[], Outlook]:
+    """What is to be carried out for an outlook of a board: all it needs, and nothing that goes on meanwhile.
 
     What is drawn follows from the moment alone, so that a board and what it would be if are told by the same chance.
     """
-    if not board.standings:
-        return {}
     moment_h = hours(board.moment)
-    found = outlook(
+    return partial(
+        outlook,
         outset_of(board),
         max(board.slots, 1),
         board.policy.order(by_matrix=board.by_matrix),
@@ -39,19 +40,31 @@ def etas(board: Board, arrivals: Arrivals) -> dict[str, Eta]:
         moment_h,
         np.random.default_rng(int(moment_h * 3600)),
     )
-    columns = (found.start_p50_h, found.start_p90_h, found.finish_p50_h, found.finish_p90_h)
-    dates = [[moment_at(at_h) for at_h in column.tolist()] for column in columns]
-    return {
-        standing.campaign_id: Eta(
-            start_p50=standing.begun_at or dates[0][row],
-            start_p90=standing.begun_at or dates[1][row],
-            p50=dates[2][row],
-            p90=dates[3][row],
-            in_time=None if np.isnan(found.in_time[row]) else float(found.in_time[row]),
+
+
+class Etas(Mapping[str, Eta]):
+    """When each campaign that a model has spoken of will start and be done, by its id; put into dates when asked."""
+
+    def __init__(self, board: Board, found: Outlook) -> None:
+        self._standings, self._found = board.standings, found
+        self._row_of = {c: row for c, row in board.row_of.items() if board.estimated[row]}
+
+    def __getitem__(self, campaign_id: str) -> Eta:
+        row, found = self._row_of[campaign_id], self._found
+        begun_at, in_time = self._standings[row].begun_at, float(found.in_time[row])
+        return Eta(
+            start_p50=begun_at or moment_at(found.start_p50_h[row]),
+            start_p90=begun_at or moment_at(found.start_p90_h[row]),
+            p50=moment_at(found.finish_p50_h[row]),
+            p90=moment_at(found.finish_p90_h[row]),
+            in_time=None if np.isnan(in_time) else in_time,
         )
-        for row, standing in enumerate(board.standings)
-        if board.estimated[row]
-    }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row_of)
+
+    def __len__(self) -> int:
+        return len(self._row_of)
 
 
 def outset_of(board: Board) -> Outset:
@@ -74,14 +87,10 @@ def outset_of(board: Board) -> Outset:
     slots = columns.slots.astype(np.int64)
     held = np.where(lineup.running > 0, np.ceil(lineup.running * lineup.weight), 0).astype(np.int64)
     held = np.minimum(held, slots)
-    estimates = [standing.estimate for standing in board.standings]
     return Outset(
         lineup=replace(lineup, columns=columns, open=slots - held, running=held, weight=np.ones(len(slots))),
-        books=board.books,
-        spread=spans.spread(
-            [1.0 if e is None else max(e.p50_h, _HAIR_H) for e in estimates],
-            [1.0 if e is None else max(e.p90_h, _HAIR_H) for e in estimates],
-        ),
+        books=board.books.copy(),
+        spread=_spread(board.standings),
         since_h=np.array([hours(standing.begun_at, moment_h) for standing in board.standings]),
         spent_h=np.array([_spent_h(s, int(tasks), moment_h) for s, tasks in zip(board.standings, held, strict=True)]),
         preempted=np.array([standing.preemptions for standing in board.standings], dtype=np.int64),
@@ -114,7 +123,7 @@ class Remembered:
         if not rows:
             return
         new = board.lineup.take(np.array(rows))
-        spread = outset_of(board).spread[rows].tolist()
+        spread = _spread([board.standings[row] for row in rows]).tolist()
         lineup = new if self._lineup is None else self._lineup.followed_by(new)
         order = np.argsort(lineup.columns.submitted_h, kind="stable")[-_MOST_SEEN:]
         ids, spreads = (*self._ids, *(board.standings[row].campaign_id for row in rows)), (*self._spread, *spread)
@@ -129,6 +138,13 @@ class Remembered:
         """What may come, as seen up to a board's moment."""
         lineup = board.lineup.take(np.array([], dtype=np.intp)) if self._lineup is None else self._lineup
         return Arrivals.seen(lineup, np.array(self._spread, dtype=float), self.since_h, hours(board.moment))
+
+
+def _spread(standings: Sequence[Standing]) -> Floats:
+    """Of the logarithm of the work of each, as its model has it."""
+    known = [(e.p50_h, e.p90_h) if (e := standing.estimate) else (1.0, 1.0) for standing in standings]
+    p50_h, p90_h = np.maximum(np.array(known, dtype=float).reshape(-1, 2), _HAIR_H).T
+    return spans.spread(p50_h, p90_h)
 
 
 def _free_h(standing: Standing, board: Board) -> float:

@@ -147,7 +147,7 @@ class Tick:
         return await answer
 
     async def foreseen(self, campaign_id: str) -> Board:
-        """The latest board, with when everything will be, once that is known of a campaign; at once if nobody looks."""
+        """The latest board, once an outlook has the campaign; at once if nobody looks, or that would take too long."""
         if self._lookout is not None:
             await self._lookout.covering(campaign_id)
         return self.board

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from serving.scheduling.board import Board
-from serving.scheduling.eta import Eta
-from serving.scheduling.lookout import Lookout
-from tests.floor import Floor, at_once, let_run, story
-from tests.queueing import NOON, after
-
-SINCE_H = NOON.timestamp() / 3600
+from serving.scheduling.outlook import Outlook
+from tests.floor import Floor, let_run, looking, story
+from tests.queueing import after
 
 
 class Gate:
@@ -20,10 +17,10 @@ class Gate:
     def __init__(self) -> None:
         self.asked, self.open = 0, asyncio.Event()
 
-    async def __call__(self, look: Callable[[Board], Mapping[str, Eta]], board: Board) -> Mapping[str, Eta]:
+    async def __call__(self, look: Callable[[], Outlook]) -> Outlook:
         self.asked += 1
         await self.open.wait()
-        return look(board)
+        return look()
 
 
 async def board_of(*names: str) -> Board:
@@ -36,7 +33,7 @@ async def board_of(*names: str) -> Board:
 
 @story
 async def test_who_asks_waits_for_an_outlook_with_the_campaign_in_it():
-    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=at_once)
+    lookout = looking()
     lookout.see(await board_of("first"))
     await lookout.covering("first")
     assert set(lookout.etas) == {"first"}
@@ -49,7 +46,7 @@ async def test_who_asks_waits_for_an_outlook_with_the_campaign_in_it():
 
 @story
 async def test_nobody_who_is_in_the_latest_outlook_causes_another():
-    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=at_once)
+    lookout = looking()
     board = await board_of("first")
     lookout.see(board)
     await lookout.covering("first")
@@ -62,7 +59,7 @@ async def test_nobody_who_is_in_the_latest_outlook_causes_another():
 
 @story
 async def test_a_campaign_that_cannot_be_foreseen_keeps_nobody_waiting_for_ever():
-    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=at_once)
+    lookout = looking()
     lookout.see(await board_of("first"))
     await lookout.covering("nobody")
     assert "nobody" not in lookout.etas
@@ -72,7 +69,7 @@ async def test_a_campaign_that_cannot_be_foreseen_keeps_nobody_waiting_for_ever(
 @story
 async def test_those_who_ask_while_a_look_is_under_way_share_the_next():
     gate = Gate()
-    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=gate)
+    lookout = looking(gate)
     lookout.see(await board_of("first"))
     await let_run()
     lookout.see(await board_of("first", "second", "third"))
@@ -89,12 +86,12 @@ async def test_those_who_ask_while_a_look_is_under_way_share_the_next():
 async def test_a_look_that_fails_leaves_the_last_outlook_and_the_next_is_taken():
     failing = iter([False, True, False])
 
-    async def sometimes(look: Callable[[Board], Mapping[str, Eta]], board: Board) -> Mapping[str, Eta]:
+    async def sometimes(look: Callable[[], Outlook]) -> Outlook:
         if next(failing):
             raise RuntimeError("no memory")
-        return look(board)
+        return look()
 
-    lookout = Lookout(every_s=3600, since_h=SINCE_H, beside=sometimes)
+    lookout = looking(sometimes)
     lookout.see(await board_of("first"))
     await lookout.covering("first")
     lookout.see(await board_of("first", "second"))
