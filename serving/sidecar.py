@@ -42,9 +42,10 @@ class Sidecar:
             try:
                 answer = await _answer(process, order)
             except (ConnectionError, asyncio.IncompleteReadError) as error:
+                await self.close()
                 raise NotReady("the process that looks ahead ended: try again") from error
             except asyncio.CancelledError:
-                await self._end()  # or its answer would be taken for that to the next call
+                await self.close()  # or its answer would be taken for that to the next call
                 raise
         if isinstance(answer, Exception):
             raise answer
@@ -52,8 +53,11 @@ class Sidecar:
 
     async def close(self) -> None:
         """End the process, whatever it does."""
-        async with self._turn:
-            await self._end()
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def _running(self) -> Process:
         if self._process is None or self._process.returncode is not None:
@@ -63,13 +67,6 @@ class Sidecar:
                 sys.executable, "-m", "serving.sidecar", stdin=PIPE, stdout=PIPE, env=environment
             )
         return self._process
-
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
 
 async def _answer(process: Process, order: bytes) -> Any:

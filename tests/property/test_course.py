@@ -127,19 +127,21 @@ def test_nothing_that_binds_is_ever_broken(
     assert (run.preemptions <= RULE.budget).all()
 
 
-@given(queues(), st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 5.0]))
+@given(
+    queues(), st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 5.0]), st.sampled_from([None, RULE])
+)
 @settings(deadline=None)
 def test_where_nothing_binds_and_no_key_changes_it_is_the_played_scheduler(
-    columns: Any, workers: int, seed: int, good_for_h: float
+    columns: Any, workers: int, seed: int, good_for_h: float, rule: Preemption | None
 ) -> None:
     chance = np.random.default_rng(seed)
     points = chance.permutation(len(columns)).astype(float)  # never alike
     columns, order = replace(columns, points=points, boost=np.ones(len(points))), order_named("matrix", 6.0)
     actual = columns.remaining_h * chance.lognormal(-0.03, 0.25, len(columns))
     course = watched(
-        alone(columns), NO_RULES, workers, actual, Course, order=order, preemption=None, good_for_h=good_for_h
+        alone(columns), NO_RULES, workers, actual, Course, order=order, preemption=rule, good_for_h=good_for_h
     )
-    expected = play(columns, actual, workers, order, NOW)
+    expected = play(columns, actual, workers, order, NOW, preemption=rule)
     np.testing.assert_allclose(course.played().started_h, expected.started_h, rtol=0, atol=1e-6)
     np.testing.assert_allclose(course.played().finished_h, expected.finished_h, rtol=0, atol=1e-6)
 
