@@ -16,6 +16,7 @@ from serving.executors.retry import Retry
 from serving.handlers.contract import Handler
 from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
+from serving.scheduling.board import Board
 from serving.scheduling.lookout import Beside, Lookout
 from serving.scheduling.outlook import Outlook
 from serving.scheduling.ports import Store
@@ -60,8 +61,8 @@ async def at_once(look: Callable[[], Outlook]) -> Outlook:
 
 
 def looking(beside: Beside = at_once, since_h: float = NOON.timestamp() / 3600) -> Lookout:
-    """Looks ahead only when asked, and has whoever asks wait for it however long it takes."""
-    return Lookout(every_s=3600, since_h=since_h, beside=beside, rest=0.0, patience_s=600.0)
+    """Looks ahead only when asked, without rest."""
+    return Lookout(every_s=3600, since_h=since_h, beside=beside, rest=0.0)
 
 
 class Floor:
@@ -129,6 +130,12 @@ class Floor:
             self.wake.clear()
             await self.tick.step()
             await let_run()
+
+    async def foreseen(self, campaign_id: str) -> Board:
+        """The board once an outlook has a campaign."""
+        self.tick.foresee(campaign_id)
+        await until(lambda: campaign_id in self.tick.board.etas)
+        return self.tick.board
 
     async def pass_hours(self, hours: float, every_h: float = 0.125) -> None:
         """Let time pass, stepping as it does."""

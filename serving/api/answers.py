@@ -16,6 +16,7 @@ from serving.scheduling.board import Board
 from serving.scheduling.eta import Eta
 from serving.scheduling.reasons import Reason
 from serving.scheduling.states import State
+from serving.scheduling.turns import eta_of
 from serving.scheduling.work import Standing
 
 
@@ -139,7 +140,7 @@ class Place:
     def of(cls, standing: Standing, board: Board, **more: Any) -> Self:
         """The campaign's place as the board sees it; `more` fills the fields of a subclass."""
         entry = board.entry(standing.campaign_id)
-        eta = board.etas.get(standing.campaign_id) if entry else None
+        eta = eta_of(board, standing.campaign_id)
         why = entry.why if entry else None
         estimate, progress = standing.estimate, standing.progress
         return cls(

@@ -146,11 +146,10 @@ class Tick:
             self._wake.set()
         return await answer
 
-    async def foreseen(self, campaign_id: str) -> Board:
-        """The latest board, once an outlook has the campaign; at once if nobody looks, or that would take too long."""
+    def foresee(self, campaign_id: str) -> None:
+        """Have an outlook taken soon if the latest lacks a campaign."""
         if self._lookout is not None:
-            await self._lookout.covering(campaign_id)
-        return self.board
+            self._lookout.ask(campaign_id)
 
     async def supposing(self, standings: Sequence[Standing]) -> Board:
         """The board as it would be if these campaigns stood so, beside all others as the last step saw them."""

@@ -256,7 +256,7 @@ async def test_the_board_tells_position_reason_and_arrival_of_everyone():
         ("third", 3, Reason.OUTRANKED),
         ("held", 4, Reason.DEPENDS_ON),
     ]
-    etas = (await floor.tick.foreseen("third")).etas
+    etas = (await floor.foreseen("third")).etas
     done = [hours_after_noon(etas[name].p50) for name in ("first", "second", "third")]
     assert done == pytest.approx([1.0, 2.0, 3.0], rel=0.3)
     assert [etas[name].start_p50 for name in ("second", "third")] == [etas[name].p50 for name in ("first", "second")]
@@ -271,6 +271,6 @@ async def test_work_that_would_end_after_the_last_date_has_no_arrival_and_takes_
     floor.submit("endless", hours=1e9)
     floor.submit("brief")
     await floor.step()
-    etas = (await floor.tick.foreseen("brief")).etas
+    etas = (await floor.foreseen("brief")).etas
     assert (etas["endless"].p50, etas["endless"].p90) == (None, None)
     assert hours_after_noon(etas["brief"].p50) == pytest.approx(1.0, rel=0.3)
