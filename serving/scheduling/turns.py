@@ -7,7 +7,7 @@ plays anything.
 from __future__ import annotations
 
 from datetime import datetime
-from math import hypot
+from math import hypot, inf
 from statistics import NormalDist
 
 from features.curves import hours
@@ -20,7 +20,7 @@ _Z90 = NormalDist().inv_cdf(0.9)
 _HAIR_H = 1e-9
 
 Span = tuple[float, float]
-"""p50 and p90, hours since the epoch."""
+"""p50 and p90, hours since the epoch; p90 infinite for nobody knows when."""
 
 
 def eta_of(board: Board, campaign_id: str) -> Eta | None:
@@ -74,9 +74,9 @@ def _from(board: Board, row: int, start: Span) -> Eta:
         start_p90=moment_at(start[1]),
         p50=moment_at(done_h),
         p90=moment_at(done_h + late_h),
-        in_time=NormalDist(done_h, max(late_h / _Z90, _HAIR_H)).cdf(due_h) if due_h < float("inf") else None,
+        in_time=NormalDist(done_h, max(late_h / _Z90, _HAIR_H)).cdf(due_h) if max(due_h, late_h) < inf else None,
     )
 
 
 def _span(p50: datetime | None, p90: datetime | None) -> Span | None:
-    return None if p50 is None or p90 is None else (hours(p50), hours(p90))
+    return None if p50 is None else (hours(p50), hours(p90, inf))

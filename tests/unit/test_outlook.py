@@ -155,3 +155,16 @@ def test_arrivals_come_at_the_rate_seen_and_look_like_those_seen() -> None:
 def test_nobody_is_expected_where_nobody_came() -> None:
     assert len(NOBODY.drawn(np.random.default_rng(0), START, START + 99)[1]) == 0
     assert NOBODY.per_h == 0
+
+
+def test_what_was_submitted_at_once_comes_at_once_again() -> None:
+    loaded = queue([-3.0] * 30 + [-1.0], [1.0] * 31)
+    coming = Arrivals.seen(alone(loaded), np.full(31, SURE), START - 48, START)
+    assert coming.per_h == pytest.approx(31 / 48)
+    chance, none, counts = np.random.default_rng(5), 0, []
+    for _ in range(400):
+        submitted = coming.drawn(chance, START, START + 24)[0].columns.submitted_h
+        none += not len(submitted)
+        counts += np.unique(submitted, return_counts=True)[1].tolist()
+    assert set(counts) == {1, 30}
+    assert none > 100  # two events in two days: a day without any is nothing rare
