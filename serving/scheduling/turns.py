@@ -79,4 +79,4 @@ def _from(board: Board, row: int, start: Span) -> Eta:
 
 
 def _span(p50: datetime | None, p90: datetime | None) -> Span | None:
-    return None if p50 is None else (hours(p50), hours(p90, inf))
+    return None if p50 is None else (hours(p50), hours(p90))
