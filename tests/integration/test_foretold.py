@@ -1,4 +1,4 @@
-"""What was told of starts and finishes at submission, against what came: days of a queue, each campaign counted once."""
+"""What was told of starts and finishes at submission against what came over some days; each campaign counted once."""
 
 from __future__ import annotations
 
