@@ -7,6 +7,7 @@ plays anything.
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from math import hypot, inf
 from statistics import NormalDist
 
@@ -41,8 +42,7 @@ def _start(board: Board, standing: Standing) -> Span | None:
     entry = board.entry(standing.campaign_id)
     if entry is None or not _contends(entry):
         return None
-    ids = [board.standings[row].campaign_id for row in board.line]
-    behind = next((board.entry(other) for other in ids[entry.position :] if other in board.etas), None)
+    behind = _next_foreseen(board, entry.position)
     if behind is not None and _contends(behind):
         pushed_back = board.etas[behind.standing.campaign_id]
         return _span(pushed_back.start_p50, pushed_back.start_p90)
@@ -54,6 +54,15 @@ def _start(board: Board, standing: Standing) -> Span | None:
         return None
     last = eta_of(board, ahead.campaign_id)
     return None if last is None else _span(last.p50, last.p90)
+
+
+def _next_foreseen(board: Board, position: int) -> Entry | None:
+    """The first behind a position that is still to begin, and that the latest outlook has."""
+    if not board.etas:
+        return None
+    behind = (board.standings[row] for row in islice(board.line, position, None))
+    foreseen = (each.campaign_id for each in behind if each.begun_at is None and each.campaign_id in board.etas)
+    return next((board.entry(campaign_id) for campaign_id in foreseen), None)
 
 
 def _contends(entry: Entry) -> bool:

@@ -57,6 +57,24 @@ async def test_what_has_begun_is_known_to_have():
 
 
 @story
+async def test_it_does_not_take_the_turn_of_one_that_began_before():
+    floor = Floor(looks_ahead=True)
+    floor.submit("begun", planned_revenue=10.0)
+    floor.submit("third", planned_revenue=5.0)
+    await floor.pass_hours(0.5)
+    floor.submit("urgent", planned_revenue=9000.0)
+    await floor.pass_hours(0.5)
+    assert floor.running() == ["urgent"]
+    await floor.foreseen("urgent")
+    floor.submit("late", planned_revenue=100.0)
+    await floor.step()
+    board = floor.tick.board
+    begun, late = board.entry("begun"), board.entry("late")
+    assert (late.position + 1, begun.standing.begun_at) == (begun.position, NOON)
+    assert eta_of(board, "late").start_p50 == board.etas["third"].start_p50
+
+
+@story
 async def test_of_what_is_held_nothing_is_known_at_once():
     eta, _ = await late_among_three(planned_revenue=50.0, after=("nobody",))
     assert eta is None
