@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
 
+from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
 from serving.api.admission import Admission
 from serving.api.desk import Desk
@@ -24,9 +25,11 @@ from serving.handlers.simulated import simulate
 from serving.model import MatrixModel, Model
 from serving.predictor import RemotePredictor
 from serving.registry import champion
+from serving.scheduling.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import Settings
+from serving.sidecar import Sidecar
 from serving.stores.sql import SqlStore
 
 log = logging.getLogger(__name__)
@@ -144,6 +147,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         chance=Random(),  # noqa: S311 - spreads retries
         changed=wake.set,
     )
+    sidecar = Sidecar()
     async with PriorityClient(settings.priority_url) as client:
         predictor = RemotePredictor(client, matrix(settings))
         tick = Tick(
@@ -163,6 +167,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             rules=settings.rules(),
             pace_s=executor.pace_s,
             fit=executor.fit,
+            lookout=Lookout(every_s=settings.outlook_every_s, since_h=hours(time.now()), beside=sidecar),
         )
         loop = asyncio.create_task(tick.run())
         try:
@@ -171,5 +176,6 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         finally:
             await tick.stop(_GRACE_S)
             await loop
+            await sidecar.close()
             await known.close()
             store.close()

@@ -16,6 +16,9 @@ from serving.executors.retry import Retry
 from serving.handlers.contract import Handler
 from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
+from serving.scheduling.board import Board
+from serving.scheduling.lookout import Beside, Lookout
+from serving.scheduling.outlook import Outlook
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.reasons import Why
@@ -52,6 +55,16 @@ async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> None:
             await asyncio.sleep(0.001)
 
 
+async def at_once(look: Callable[[], Outlook]) -> Outlook:
+    """Look ahead here and now, in no other process."""
+    return look()
+
+
+def looking(beside: Beside = at_once, since_h: float = NOON.timestamp() / 3600) -> Lookout:
+    """Looks ahead only when asked, without rest."""
+    return Lookout(every_s=3600, since_h=since_h, beside=beside, rest=0.0)
+
+
 class Floor:
     """A store, an executor with simulated work, and a scheduler over both."""
 
@@ -67,6 +80,7 @@ class Floor:
         owner: str = "here",
         emphasis: float = 0.0,
         rules: Rules = NO_RULES,
+        looks_ahead: bool = False,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = ManualClock(start)
@@ -95,6 +109,7 @@ class Floor:
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
             emphasis=emphasis,
             rules=rules,
+            lookout=looking(since_h=start.timestamp() / 3600) if looks_ahead else None,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:
@@ -115,6 +130,12 @@ class Floor:
             self.wake.clear()
             await self.tick.step()
             await let_run()
+
+    async def foreseen(self, campaign_id: str) -> Board:
+        """The board once an outlook has a campaign."""
+        self.tick.foresee(campaign_id)
+        await until(lambda: campaign_id in self.tick.board.etas)
+        return self.tick.board
 
     async def pass_hours(self, hours: float, every_h: float = 0.125) -> None:
         """Let time pass, stepping as it does."""

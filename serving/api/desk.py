@@ -217,6 +217,7 @@ class Desk:
             async with asyncio.timeout(_PREDICTION_PATIENCE_S):
                 while (entry := board.entry(campaign_id)) is not None and entry.standing.estimate is None:
                     board = await self.tick.refreshed(at_once=False)
+        self.tick.foresee(campaign_id)
         return self.tick.board
 
     def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
