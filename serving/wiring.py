@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
 """How long a stopping scheduler waits for running tasks to reach a checkpoint; a chunk cut off is run again."""
+_FIRST_LOAD_H = 1 / 60
+"""What is loaded in the first minute (of the wall clock) was there before: no sign of what will come."""
 
 
 def matrix(settings: Settings) -> Matrix:
@@ -167,7 +169,11 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             rules=settings.rules(),
             pace_s=executor.pace_s,
             fit=executor.fit,
-            lookout=Lookout(every_s=settings.outlook_every_s, since_h=hours(time.now()), beside=sidecar),
+            lookout=Lookout(
+                every_s=settings.outlook_every_s,
+                since_h=hours(time.now()) + _FIRST_LOAD_H * settings.clock_scale,
+                beside=sidecar,
+            ),
         )
         loop = asyncio.create_task(tick.run())
         try:

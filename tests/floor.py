@@ -137,11 +137,27 @@ class Floor:
         await until(lambda: campaign_id in self.tick.board.etas)
         return self.tick.board
 
+    async def look_ahead(self) -> None:
+        """Have an outlook taken now."""
+        before = self.tick.board.etas
+        self.tick.foresee("whoever comes next")
+        await until(lambda: self.tick.board.etas is not before, deadline_s=60)
+
     async def pass_hours(self, hours: float, every_h: float = 0.125) -> None:
         """Let time pass, stepping as it does."""
         await self.step()
         for _ in range(round(hours / every_h)):
             self.clock.advance(every_h * 3600)
+            await let_run()
+            await self.step()
+
+    async def pass_until(self, moment: datetime) -> None:
+        """Let time pass up to a moment, stepping whenever anything happens: nothing is late by a grain of time."""
+        await self.step()
+        while (now := self.clock.now()) < moment:
+            waking = self.clock.next_waking()
+            upcoming = moment if waking is None else min(waking, moment)
+            self.clock.advance((upcoming - now).total_seconds())
             await let_run()
             await self.step()
 
