@@ -25,7 +25,7 @@ from serving.handlers.simulated import simulate
 from serving.model import MatrixModel, Model
 from serving.predictor import RemotePredictor
 from serving.registry import champion
-from serving.scheduling.lookout import Lookout
+from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import Settings

@@ -16,9 +16,9 @@ from serving.executors.retry import Retry
 from serving.handlers.contract import Handler
 from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
+from serving.scheduling.ahead.lookout import Beside, Lookout
+from serving.scheduling.ahead.outlook import Outlook
 from serving.scheduling.board import Board
-from serving.scheduling.lookout import Beside, Lookout
-from serving.scheduling.outlook import Outlook
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.reasons import Why

@@ -9,15 +9,15 @@ import numpy as np
 
 from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats
 from serving.scheduling import policies
-from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.ahead.arrivals import Arrivals
+from serving.scheduling.ahead.course import Course
+from serving.scheduling.ahead.outlook import Outlook, Outset, outlook
+from serving.scheduling.ahead.seating import Reliance
 from serving.scheduling.books import Books
 from serving.scheduling.columns import Columns
-from serving.scheduling.course import Course
 from serving.scheduling.lineup import Lineup, alone
-from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.rules import NO_RULES, Rules, Terms
-from serving.scheduling.seating import Reliance
 from tests.queues import NOW
 
 ORDER = policies.index(12.0)

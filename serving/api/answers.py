@@ -12,11 +12,11 @@ from pydantic import AwareDatetime
 from features.records import Campaign
 from serving.api.endings import ending
 from serving.prediction import Explanation, ModelIdentity, Prediction
+from serving.scheduling.ahead.eta import Eta
+from serving.scheduling.ahead.turns import eta_of
 from serving.scheduling.board import Board
-from serving.scheduling.eta import Eta
 from serving.scheduling.reasons import Reason
 from serving.scheduling.states import State
-from serving.scheduling.turns import eta_of
 from serving.scheduling.work import Standing
 
 

@@ -13,9 +13,9 @@ from typing import Self
 import numpy as np
 
 from features.curves import Floats, hours
+from serving.scheduling.ahead.eta import Eta
 from serving.scheduling.allot import Allotment, Grant, Hindrance
 from serving.scheduling.books import Books
-from serving.scheduling.eta import Eta
 from serving.scheduling.lineup import Lineup
 from serving.scheduling.policies import index
 from serving.scheduling.policy import Policy

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from features.curves import hours
 from serving.clock import Clock
+from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.asking import Asking
 from serving.scheduling.board import Board, moment_at
 from serving.scheduling.books import Books
 from serving.scheduling.decide import decide, logged, next_look_h
 from serving.scheduling.life import moves_of
-from serving.scheduling.lookout import Lookout
 from serving.scheduling.policy import Policy
 from serving.scheduling.ports import Executor, Predictor, Store
 from serving.scheduling.preemption import Preemption

@@ -10,8 +10,8 @@ from scipy.special import ndtri
 
 from features.curves import Floats, hours
 from features.records import Task
-from serving.scheduling.eta import Eta
-from serving.scheduling.turns import eta_of
+from serving.scheduling.ahead.eta import Eta
+from serving.scheduling.ahead.turns import eta_of
 from serving.scheduling.work import Standing
 from tests.floor import Floor, story
 from tests.forward import Asked, world_of

@@ -10,15 +10,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.scheduling.ahead.course import Course
+from serving.scheduling.ahead.seating import Reliance
 from serving.scheduling.allot import Allotment
 from serving.scheduling.books import Books
-from serving.scheduling.course import Course
 from serving.scheduling.lineup import Lineup, Via, alone
 from serving.scheduling.play import play
 from serving.scheduling.policies import order_named
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.rules import NO_RULES, Cap, Limit, Reserve, Rules, Shares, Terms
-from serving.scheduling.seating import Reliance
 from tests.queues import NOW, queues
 from tests.unit.test_play import queue
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from serving.scheduling.ahead.lookout import Lookout
+from serving.scheduling.ahead.outlook import Outlook
 from serving.scheduling.board import Board
-from serving.scheduling.lookout import Lookout
-from serving.scheduling.outlook import Outlook
 from tests.floor import Floor, let_run, looking, story, until
 from tests.queueing import after
 

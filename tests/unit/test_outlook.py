@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from serving.scheduling import policies, spans
-from serving.scheduling.arrivals import Arrivals
+from serving.scheduling import policies
+from serving.scheduling.ahead import spans
+from serving.scheduling.ahead.arrivals import Arrivals
+from serving.scheduling.ahead.outlook import Outlook, Outset, outlook
 from serving.scheduling.books import Books
 from serving.scheduling.columns import Columns
 from serving.scheduling.lineup import alone
-from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.rules import NO_RULES
 from tests.unit.test_play import START, queue
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from serving.scheduling.ahead.eta import Eta
+from serving.scheduling.ahead.turns import eta_of
 from serving.scheduling.board import Board
-from serving.scheduling.eta import Eta
-from serving.scheduling.turns import eta_of
 from tests.floor import Floor, hours_after_noon, story
 from tests.queueing import NOON, after
 

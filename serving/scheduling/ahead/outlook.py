@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from features.curves import Floats
-from serving.scheduling import spans
-from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.ahead import spans
+from serving.scheduling.ahead.arrivals import Arrivals
+from serving.scheduling.ahead.course import Course
+from serving.scheduling.ahead.seating import Reliance
 from serving.scheduling.books import Books
 from serving.scheduling.columns import Columns
-from serving.scheduling.course import Course
 from serving.scheduling.lineup import Lineup
 from serving.scheduling.policies import Order
 from serving.scheduling.preemption import Preemption
-from serving.scheduling.seating import Reliance
 
 _SAMPLES = (39, 19, 9)
 """Plays of one outlook: with these, and no other so few, p50 and p90 are each exactly one of the plays."""

@@ -10,11 +10,11 @@ from math import inf
 import numpy as np
 
 from features.curves import Floats
+from serving.scheduling.ahead.paper import Paper
+from serving.scheduling.ahead.works import Stop, Works
 from serving.scheduling.books import Books
 from serving.scheduling.lineup import Lineup, Via
-from serving.scheduling.paper import Paper
 from serving.scheduling.policies import Order
-from serving.scheduling.works import Stop, Works
 
 _GROWS = 0.3
 """What is further off may be less exact: a ranking is relied on for this share of the hours played so far at least."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from serving.scheduling.ahead.seating import Seating
+from serving.scheduling.ahead.works import Stop
 from serving.scheduling.lineup import Via
 from serving.scheduling.play import Played
 from serving.scheduling.preemption import Preemption
-from serving.scheduling.seating import Seating
-from serving.scheduling.works import Stop
 
 _RESERVE = ""
 """The claimant that is no account."""

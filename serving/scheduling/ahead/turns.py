@@ -12,8 +12,8 @@ from math import hypot, inf
 from statistics import NormalDist
 
 from features.curves import hours
+from serving.scheduling.ahead.eta import Eta
 from serving.scheduling.board import Board, Entry, moment_at
-from serving.scheduling.eta import Eta
 from serving.scheduling.reasons import Reason
 from serving.scheduling.work import Standing
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from features.curves import DEADLINE, Floats, hours
-from serving.scheduling import spans
-from serving.scheduling.arrivals import Arrivals
+from serving.scheduling.ahead import spans
+from serving.scheduling.ahead.arrivals import Arrivals
+from serving.scheduling.ahead.eta import Eta
+from serving.scheduling.ahead.outlook import Outlook, Outset, outlook
 from serving.scheduling.board import Board, moment_at
-from serving.scheduling.eta import Eta
 from serving.scheduling.lineup import Lineup
-from serving.scheduling.outlook import Outlook, Outset, outlook
 from serving.scheduling.reasons import held_by
 from serving.scheduling.states import State
 from serving.scheduling.work import Standing

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
+from serving.scheduling.ahead.eta import Eta
+from serving.scheduling.ahead.foresight import Etas, Remembered, look_of
+from serving.scheduling.ahead.outlook import Outlook
 from serving.scheduling.board import Board
-from serving.scheduling.eta import Eta
-from serving.scheduling.foresight import Etas, Remembered, look_of
-from serving.scheduling.outlook import Outlook
 
 log = logging.getLogger(__name__)
 
