@@ -71,9 +71,10 @@ class Service:
                 self._lag_allowed.pop(account, None)
                 continue
             # Nobody is behind by slots that he has no work for.
-            due = min(guaranteed.get(account, 0.0) * slots, held[account] + could[account])
+            share = guaranteed.get(account, 0.0) * slots
+            due = min(share, held[account] + could[account])
             lag = self._lag[account] = max(self._lag[account] + (due - held[account]) * seconds, 0.0)
-            allowed = self._lag_allowed[account] = max(ceil(due) * self._chunk_s, self._lag_allowed[account])
+            allowed = self._lag_allowed[account] = max(ceil(share) * self._chunk_s, self._lag_allowed[account])
             if not lag:
                 del self._lag_allowed[account]
             elif allowed:
@@ -112,7 +113,9 @@ class Service:
         for name, standing in overdue.items():
             if name not in self._late:
                 self._late[name] = 0.0
-                self._allowed[name] = (self._ahead_s(standing) + self._task_s) / rate + self._chunk_s
+                # What the reserve runs now is overdue work ahead as well: a task of the longest on each slot of it.
+                ahead_s = self._ahead_s(standing) + ceil(rate) * self._task_s
+                self._allowed[name] = ahead_s / rate + self._chunk_s
             self._late[name] += seconds
             self.late = max(self.late, self._late[name] / self._allowed[name])
             if self._late[name] > self._allowed[name] + 1:
