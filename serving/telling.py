@@ -67,8 +67,10 @@ def why_told(place: Place) -> str:
 
 
 def _stand_in(source: str | None, why: str) -> str:
-    who = "the last good model" if source == "last_good" else "the hand matrix"
-    return f"{who}, not the champion: {why}"
+    return f"{_STAND_INS.get(source or '', 'the hand matrix')}, not the champion: {why}"
+
+
+_STAND_INS = {"last_good": "the last good model", "remembered": "what was last predicted"}
 
 
 def supposed_told(supposed: Supposed) -> str:

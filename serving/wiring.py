@@ -17,6 +17,7 @@ from serving.api.desk import Desk
 from serving.api.supposing import Supposing
 from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
+from serving.breaker import Breaker, meter
 from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import SettingInvalid
@@ -183,7 +184,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         changed=wake.set,
     )
     async with priority_client(settings) as client:
-        predictor = RemotePredictor(client, matrix(settings))
+        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=meter()))
         tick = Tick(
             store,
             executor,
@@ -205,7 +206,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         loop = asyncio.create_task(tick.run())
         try:
             admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
-            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time))
+            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
         finally:
             await tick.stop(_GRACE_S)
             await loop

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.problems import problem_response
-from serving.auth.gate import Caller, Gate
+from serving.auth.gate import ANYBODY, Caller, Gate
 from serving.auth.routes import Routes
 from serving.errors import MediaTypeUnknown, PrecedenceError
 from serving.logs import REQUEST_ID
@@ -80,6 +81,11 @@ class Guarded:
             await self._app(_asked_by(admitted, scope), receive, marked)
         else:
             await problem_response(refusal)(scope, receive, marked)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks; anybody, where no guard stands before the application."""
+    return getattr(request.state, CALLER, ANYBODY)
 
 
 def request_id_of(headers: Headers) -> str:

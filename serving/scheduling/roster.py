@@ -42,8 +42,9 @@ _OWN = (
     "weight",
 )
 _LEAST_ROWS = 64
+_SOON_AGAIN = frozenset({"matrix", "remembered"})
 _SOONER = 30
-"""How many times as often a model is asked again when it was the matrix that answered."""
+"""What no model said lately is asked about again, and how many times as often."""
 _STRIDE = 0.1 - 1e-9
 """A tenth: how far the share done moves before a model is asked what is left. The matrix would say nothing new."""
 _AHEAD_S = 0.1
@@ -220,7 +221,7 @@ class Roster:
         estimate, asked_at = standing.estimate, standing.estimated_at
         if estimate is None or asked_at is None:
             return -np.inf
-        if standing.source == "matrix":
+        if standing.source in _SOON_AGAIN:
             return hours(asked_at) + self._refresh_h / _SOONER
         moved = abs(standing.progress.share_done - estimate.done_when_asked) >= _STRIDE
         return hours(asked_at) + (0.0 if moved else self._refresh_h)

@@ -86,7 +86,7 @@ ASKED_OF_PRIORITY = [
     (*moved("valid", done=0.5, spent_s=1), 422, "progress.valid.spent_s", "is no known field"),
     (*moved("nobody", done=0.5), 422, "progress", "only campaigns that are asked about, not 'nobody'"),
     ("POST /explain", {"campaigns": [C], "progress": {"nobody": {"done": 0.5}}}, 422, "progress", "not 'nobody'"),
-    ("POST /predict", {"campaigns": [C], "progress": []}, 422, "progress", "must be a valid dictionary"),
+    ("POST /predict", {"campaigns": [C], "progress": []}, 422, "progress", "must be an object"),
     ("GET /predict", None, 405, None, "allowed is POST"),
     ("GET /nowhere", None, 404, None, "there is no GET /nowhere"),
 ]
