@@ -1,7 +1,7 @@
 # Every target brings up its own environment in .venv, from requirements.lock; Python 3.11+ and make are all it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports quick notebooks bench format clean
+.PHONY: help demo test check lint types imports quick simulation kills notebooks bench format clean
 
 PYTHONS ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
@@ -41,6 +41,12 @@ imports: $(READY) ## Check which room imports which
 
 quick: $(READY) ## Run the tests that start no server and train no model
 	@$(PYTEST) --quiet -m "not integration" $(wildcard tests/unit tests/property tests/contract)
+
+simulation: $(READY) ## Play a million dispatches through the real scheduler while everything fails, see docs/simulation.md
+	@$(BIN)/python -m tests.simulation $(ARGS)
+
+kills: $(READY) ## Kill the scheduler's process a hundred times at its work, and see that nothing is lost or done twice
+	@$(BIN)/python -m tests.integration.killing $(ARGS)
 
 notebooks: $(READY) ## Execute the notebooks
 	@$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS),echo "There are no notebooks yet.")

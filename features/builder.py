@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from features.aggregates import AGGREGATES, Aggregate
-from features.asof import Ledger, hours_of
+from features.asof import Known, hours_of
 from features.contract import FEATURE_NAMES
-from features.curves import Floats, Indices, hours
+from features.curves import Floats, hours
 from features.definitions import FEATURES
 from features.ledgers import Entity, ledgers_of
 from features.planned import Planned
@@ -21,6 +21,9 @@ from features.records import Campaign
 from features.schema import History
 
 TARGET_ENTITIES = (Entity.TARGET, Entity.TARGET_IN_CHANNEL)
+
+_AT_ONCE = 20_000
+"""Campaigns whose features are computed at once: what several features share would take gigabytes for a million."""
 
 
 class Aggregates(Protocol):
@@ -39,14 +42,12 @@ class HistoryAggregates:
 
     def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:
         """See `Aggregates.known`."""
-        codes = {name: ledger.codes_of(labels) for (kind, name), ledger in self._ledgers.items() if kind == entity}
-        return np.array(
-            [
-                aggregated(self._ledgers[entity, a.ledger], a, codes[a.ledger], moments_h)
-                for a in AGGREGATES
-                if a.entity == entity
-            ]
-        )
+        known = {name: led.known(labels, moments_h) for (kind, name), led in self._ledgers.items() if kind == entity}
+        asked = [a for a in AGGREGATES if a.entity == entity]
+        found = np.empty((len(asked), len(labels)))
+        for place, aggregate in enumerate(asked):
+            found[place] = aggregated(known[aggregate.ledger], aggregate)
+        return found
 
     def labels(self, entity: Entity) -> list[str]:
         """Every label of an entity that has a past."""
@@ -54,11 +55,11 @@ class HistoryAggregates:
         return sorted(set().union(*seen))
 
 
-def aggregated(ledger: Ledger, aggregate: Aggregate, codes: Indices, moments_h: Floats) -> Floats:
-    """One declared aggregate, one entry a (code, moment)."""
+def aggregated(known: Known, aggregate: Aggregate) -> Floats:
+    """One declared aggregate, one entry a question."""
     if aggregate.amount is None:
-        return ledger.last_known_h(codes, moments_h)
-    return ledger.sums(aggregate.amount, codes, moments_h, window=aggregate.window, half_life=aggregate.half_life)
+        return known.last_known_h()
+    return known.sums(aggregate.amount, window=aggregate.window, half_life=aggregate.half_life)
 
 
 def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
@@ -72,10 +73,26 @@ def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
 
 def computed(plan: Planned) -> Floats:
     """Every declared feature in contract order, shape (campaigns, features), C-contiguous."""
-    columns = np.empty((len(plan.moments_h), len(FEATURES)))
-    for position, feature in enumerate(FEATURES):
-        columns[:, position] = feature.compute(plan)
+    campaigns = len(plan.moments_h)
+    columns = np.empty((campaigns, len(FEATURES)))
+    for first in range(0, campaigns, _AT_ONCE):
+        part = plan if campaigns <= _AT_ONCE else _part(plan, first, min(first + _AT_ONCE, campaigns))
+        rows = columns[first : first + _AT_ONCE]
+        for position, feature in enumerate(FEATURES):
+            rows[:, position] = feature.compute(part)
     return columns
+
+
+def _part(plan: Planned, first: int, last: int) -> Planned:
+    """Some campaigns that follow each other, with their targets."""
+    begin, end = np.searchsorted(plan.row, (first, last))
+    return Planned(
+        plan.moments_h[first:last],
+        {name: fact[first:last] for name, fact in plan.facts.items()},
+        plan.row[begin:end] - first,
+        plan.exposures[begin:end],
+        {e: k[:, begin:end] if e in TARGET_ENTITIES else k[:, first:last] for e, k in plan.known.items()},
+    )
 
 
 def build_features(

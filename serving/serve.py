@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -136,6 +137,9 @@ def _serve_here(service: Service, settings: Settings, listener: socket.socket) -
 
     log_to_stderr()
     served = Starting(application(service))
+    # What start-up made lives as long as the process: no collection need go over it again and hold up an answer.
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(
         served,
         log_config=None,

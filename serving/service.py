@@ -14,14 +14,14 @@ from starlette.types import ASGIApp
 from features.records import Campaign
 from serving import wiring
 from serving.api.answers import Explanations, Predictions
-from serving.api.bodies import ASKED
+from serving.api.bodies import ASKED, MOST_EXPLAINED, refuse_more_than
 from serving.api.document import document
 from serving.api.front import AnsweredByUs, page
 from serving.api.guard import Guarded
 from serving.api.operations import PREDICTIONS
 from serving.api.problems import Problems, StrictBodies
 from serving.api.queue import queue_app
-from serving.api.sizes import BoundedBodies
+from serving.api.sizes import MOST_BATCH_BYTES, BoundedBodies
 from serving.api.tagged import Tagged
 from serving.auth.gate import Gate
 from serving.auth.routes import PRIORITY, SCHEDULER
@@ -49,6 +49,8 @@ class Priority:
         self._reign = wiring.reign(settings)
         self._clock = SystemClock()
         self._reign.begin()
+        place.most_campaigns, place.timeout_s = settings.most_campaigns, settings.predict_timeout_s
+        place.log_every = settings.log_every
         if settings.hot_path is not HotPathPlace.OFF:
             place.answering, place.meters = Answering(self._reign.model, self._clock), meters()
 
@@ -131,9 +133,14 @@ Priority.add_asgi_middleware(  # type: ignore[attr-defined]
     AnsweredByUs, ours=model_routes, paths=frozenset({"/", "/docs.json"})
 )
 Priority.add_asgi_middleware(Tagged, max_age_s={"/model": 5})  # type: ignore[attr-defined]
-Priority.add_asgi_middleware(BoundedBodies)  # type: ignore[attr-defined]
+Priority.add_asgi_middleware(BoundedBodies, most_bytes=MOST_BATCH_BYTES)  # type: ignore[attr-defined]
 Priority.add_asgi_middleware(  # type: ignore[attr-defined]
-    StrictBodies, bodies={"/predict": ASKED, "/explain": ASKED}
+    StrictBodies,
+    bodies={"/predict": ASKED, "/explain": ASKED},
+    checks={
+        "/predict": lambda asked: refuse_more_than(place.most_campaigns, asked),
+        "/explain": lambda asked: refuse_more_than(min(place.most_campaigns, MOST_EXPLAINED), asked),
+    },
 )
 
 

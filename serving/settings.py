@@ -31,6 +31,7 @@ from pydantic_settings import (
 from features.records import NonNegative, Positive, Share, ValueLabel
 from serving.addresses import is_address, reached_at
 from serving.api.admission import Bounds
+from serving.api.bodies import MOST_CAMPAIGNS
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
 from serving.scheduling.rules import Cap, Limit, LimitKey, Reserve, Rules, Shares
@@ -144,6 +145,11 @@ class Settings(BaseSettings):
         description="where POST /predict is answered fast: front (before BentoML's own middleware), middleware (behind"
         " it), or off",
     )
+    most_campaigns: Annotated[int, Field(ge=1, le=MOST_CAMPAIGNS)] = Field(
+        MOST_CAMPAIGNS, description="campaigns that one request for predictions may hold, 1-100000"
+    )
+    predict_timeout_s: Positive = Field(60.0, description="wall-clock seconds that a prediction may take")
+    log_every: PositiveInt = Field(1000, description="of the requests to /predict, one of so many is logged")
     packed_model: Path | None = Field(
         None, description="directory of a bundle that answers when neither registry nor cache has a champion"
     )

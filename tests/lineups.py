@@ -69,10 +69,12 @@ def lineup_of(rows: Sequence[dict[str, Any]], follows: Sequence[tuple[int, int]]
         running=running,
         weight=column("weight", 1),
         via=column("via", Via.RANK).astype(np.int64),
+        lent=np.array([r.get("lent", r.get("running", 0) if "via" in r else 0) for r in rows], dtype=np.int64),
         begun=np.array([bool(r.get("begun", r.get("running", 0))) for r in rows]),
         since_h=NOW - column("waited_h", 0),
         chunk_units=column("chunk_units", 1),
         follows=follows,
+        worked_h=NOW + column("worked_h", -np.inf),
     )
 
 

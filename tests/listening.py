@@ -39,8 +39,10 @@ def service(name: str, home: Path, **settings: object) -> Iterator[httpx.Client]
     """A client of the whole service `priority` or `scheduler`, as BentoML makes it; one at a time in a process."""
     from prometheus_client import REGISTRY
 
+    from serving import hot, succession
     from serving.service import application
 
+    hot.meters(), succession.meters()  # one set a process, whatever comes and goes
     counted = set(REGISTRY._collector_to_names)
     with pytest.MonkeyPatch.context() as patch:
         for setting, value in {"home": home, **settings}.items():

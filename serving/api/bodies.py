@@ -19,7 +19,7 @@ from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
 
 STRICT = ConfigDict(extra="forbid")
 
-MOST_CAMPAIGNS, MOST_TASKS, MOST_FACTS, MOST_SUPPOSED = 10_000, 100_000, 100_000, 1_000
+MOST_CAMPAIGNS, MOST_EXPLAINED, MOST_TASKS, MOST_FACTS, MOST_SUPPOSED = 100_000, 10_000, 100_000, 100_000, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +103,20 @@ class WhatIf:
     changes: Annotated[dict[str, Change], MaxLen(MOST_SUPPOSED)] = field(default_factory=dict)
 
     __pydantic_config__ = STRICT
+
+
+def refuse_more_than(most: int, asked: Asked) -> None:
+    """Refuse a body of more campaigns than this service takes at once.
+
+    Raises
+    ------
+    BadInput
+    """
+    count = len(asked.campaigns)
+    if count > most:
+        raise BadInput(
+            "campaigns", f"{count} campaigns", f"must be at most {most}: ask for the rest in another request"
+        )
 
 
 ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)

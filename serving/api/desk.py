@@ -22,7 +22,7 @@ from serving.handlers.python import Handlers
 from serving.predictor import RemotePredictor
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
-from serving.scheduling.states import Event, State, after
+from serving.scheduling.states import LIVE, Event, State, after
 from serving.scheduling.tick import Tick
 
 _PATIENCE_S, _PREDICTION_PATIENCE_S = 10.0, 2.0
@@ -194,7 +194,7 @@ class Desk:
         """Counts by state, punctuality and latency of what is done. Latency runs from release or submission, hours."""
         now = self.clock.now()
         done = self.store.launched(now)
-        live = [standing.state for standing in self.store.live(now).standings]
+        live = [standing.state for standing in self.store.live(now).standings if standing.state in LIVE]
         due = [(s.launched_at, s.campaign.launch_by) for s in done if s.launched_at and s.campaign.launch_by]
         latency = [
             (s.launched_at - max(s.campaign.released_at, s.submitted_at)).total_seconds() / 3600

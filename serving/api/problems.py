@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,6 +21,9 @@ from serving.errors import PrecedenceError, problem
 from serving.logs import REQUEST_ID
 
 log = logging.getLogger(__name__)
+
+_LARGE = 65_536
+"""Bytes from which a body is read in a thread: others shall be answered meanwhile."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -80,11 +85,17 @@ class StrictBodies:
     Parameters
     ----------
     bodies : by path, what a POST must hold.
+    checks : by path, what else is asked of it; they raise `PrecedenceError`.
     """
 
-    def __init__(self, app: ASGIApp, bodies: Mapping[str, TypeAdapter[Any]]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bodies: Mapping[str, TypeAdapter[Any]],
+        checks: Mapping[str, Callable[[Any], None]] = MappingProxyType({}),
+    ) -> None:
         self._app = app
-        self._bodies = bodies
+        self._bodies, self._checks = bodies, checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request's body and pass it on unchanged."""
@@ -94,7 +105,10 @@ class StrictBodies:
             return
         try:
             data = await Request(scope, receive).body()
-            read(body, data)
+            if len(data) > _LARGE:
+                await asyncio.to_thread(self._check, scope["path"], body, data)
+            else:
+                self._check(scope["path"], body, data)
         except ClientDisconnect:
             return
         except PrecedenceError as error:
@@ -113,6 +127,11 @@ class StrictBodies:
         headers = MutableHeaders(raw=[*scope["headers"]])
         headers["content-type"] = "application/json"
         await self._app({**scope, "headers": headers.raw}, again, send)
+
+    def _check(self, path: str, body: TypeAdapter[Any], data: bytes) -> None:
+        found = read(body, data)
+        if path in self._checks:
+            self._checks[path](found)
 
 
 def _needs_problem(message: Message) -> bool:

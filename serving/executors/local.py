@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain
 from random import Random
 
 from serving.clock import Clock
@@ -94,8 +93,8 @@ class LocalExecutor:
         return self._capacity.slots
 
     def running(self) -> list[Running]:
-        """The tasks on its slots now, then those in line."""
-        return [Running(held.lease, held.since, held.yielding) for held in chain(self._busy.values(), self._line)]
+        """The tasks on its slots now, those whose end is not stored yet among them, then those in line."""
+        return [Running(held.lease, held.since, held.yielding or held.ended) for held in self._held.values()]
 
     def pace_s(self, campaign_id: str) -> float | None:
         """Mean seconds a task lately held a slot, up to its end or to where it gave way; None while none was seen."""

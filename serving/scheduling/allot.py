@@ -20,8 +20,12 @@ from serving.scheduling.lineup import Lineup, Via, inherited
 from serving.scheduling.policies import Order
 from serving.scheduling.rank import in_line
 from serving.scheduling.reasons import Reason
+from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
+_NEW = Credit()
+_NOBODY = -1
+"""Holds the keys of campaigns that have ended, until their last task stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,14 @@ class Hindrance:
     object : the key or target it is about.
     row : the campaign it is about, where it is one.
     until_h : hours since the epoch; None if nobody can say.
+    at_least : time alone will not do: what is under way must end first.
     """
 
     reason: Reason
     object: str | None = None
     row: int | None = None
     until_h: float | None = None
+    at_least: bool = False
 
 
 class Allotment:
@@ -72,6 +78,8 @@ class Allotment:
         line = in_line(lineup.columns.take(wanting), moment_h, self.pressing[wanting], self.pinned[wanting])
         self.ranked: list[int] = wanting[line].tolist()
         self.left: list[int] = lineup.open.tolist()
+        self._via: list[int] = lineup.via.tolist()
+        self._lent: list[int] = lineup.lent.tolist()
         self._soonest_h = inf  # when something that was found in the way is out of it
         self._overdue: list[int] = lineup.overdue(books.rules, moment_h).tolist()
         self._guaranteed = lineup.guaranteed(books.rules)
@@ -80,16 +88,22 @@ class Allotment:
         self._held: dict[str, float] = defaultdict(float)  # slots, by account
         self._by_reserve = 0.0
         self._holders = dict(lineup.holders)
-        self._addressed: dict[str, int] = defaultdict(int)
+        self._addressed: dict[str, int] = defaultdict(int)  # by those that begin at this moment
+        self._beginning: set[int] = set()
         for row in lineup.busy.tolist():
-            self._take(row, int(lineup.running[row]), Via(int(lineup.via[row])))
+            self._take(row, int(lineup.running[row]) - self._lent[row], Via.RANK)
+            if self._lent[row]:
+                self._take(row, self._lent[row], Via(self._via[row]))
+        for terms, tasks, chunk_units in lineup.stopping:
+            self._use(terms, tasks, chunk_units)
+            self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
 
     def copy(self) -> Allotment:
         """An allotment that may go its own way from here."""
         other = copy(self)
         other.left, other._holders = list(self.left), dict(self._holders)
         other._tasks, other._units, other._held = copy(self._tasks), copy(self._units), copy(self._held)
-        other._addressed = copy(self._addressed)
+        other._addressed, other._beginning = copy(self._addressed), set(self._beginning)
         return other
 
     def fill(self, free: float) -> list[Grant]:
@@ -120,12 +134,19 @@ class Allotment:
                 yield row, via
 
     def by_right(self, row: int) -> bool:
-        """Whether a row runs on the reserve or its account's share, and there is credit left for it."""
+        """Whether what a row has by the reserve or its account's share is its own still: there is credit left for it.
+
+        What an account saved up entitles it to no more slots at once than its share rounded up: what it runs beyond
+        that, rank gave it.
+        """
         credit = self._lender(row)
-        return credit is not None and credit.slot_h > -_HAIR
+        if credit is None or credit.slot_h <= -_HAIR:
+            return False
+        account = self._lineup.terms[row].account
+        return self._via[row] != Via.SHARE or self._held[account] < self._guaranteed.get(account, 0.0) * self._slots + 1
 
     def lent(self, row: int) -> bool:
-        """Whether a row runs on the reserve or its account's share, which is used up."""
+        """Whether a row has slots by the reserve or its account's share, which is used up."""
         credit = self._lender(row)
         return credit is not None and credit.slot_h <= -_HAIR
 
@@ -145,7 +166,7 @@ class Allotment:
         if not terms.binding:
             return None
         found = self._conflict(row) or self._capped(row) or self._crowded(row, without) or self._throttled(row)
-        if found is not None and found.until_h is not None:
+        if found is not None and found.until_h is not None and not found.at_least:
             self._soonest_h = min(self._soonest_h, found.until_h)
         return found
 
@@ -161,16 +182,15 @@ class Allotment:
                 due = books.rules.reserve.share * self._slots
                 turns.append(self._now + books.reserve.due_in_h(due, self._by_reserve))
         for account, share in self._guaranteed.items():
-            due, credit = share * self._slots, books.accounts.get(account)
-            if credit is not None:
-                turns.append(self._now + credit.due_in_h(due, self._held[account]))
+            credit = books.accounts.get(account, _NEW)
+            turns.append(self._now + credit.due_in_h(share * self._slots, self._held[account]))
         return min(turns)
 
     def _lender(self, row: int) -> Credit | None:
-        via = self._lineup.via[row]
-        if via == Via.RESERVE:
-            return self._books.reserve
-        return self._books.accounts.get(self._lineup.terms[row].account) if via == Via.SHARE else None
+        if not self._lent[row]:
+            return None
+        by_reserve = self._via[row] == Via.RESERVE
+        return self._books.reserve if by_reserve else self._books.accounts.get(self._lineup.terms[row].account)
 
     def _in_turn(self) -> Iterator[tuple[int, int, Via]]:
         """Rows in the order of precedence, each with how many tasks it may start at most for that reason."""
@@ -197,9 +217,8 @@ class Allotment:
                 yield row, self.left[row], Via.RANK
 
     def _below_share(self, account: str) -> bool:
-        credit = self._books.accounts.get(account)
-        due = self._guaranteed.get(account, 0.0) * self._slots
-        return credit is not None and credit.entitled(due, self._held[account])
+        credit = self._books.accounts.get(account, _NEW)  # one that only just came has its share from the start
+        return credit.entitled(self._guaranteed.get(account, 0.0) * self._slots, self._held[account])
 
     def _grantable(self, row: int, most: int, free: float) -> int:
         most = min(most, self.left[row])
@@ -221,25 +240,29 @@ class Allotment:
         self._held[terms.account] += slots
         if via is Via.RESERVE:
             self._by_reserve += slots
-        for key in terms.limits:
-            self._tasks[key] += tasks
-            self._units[key] += tasks * float(lineup.chunk_units[row])
-        if not lineup.begun[row]:
+        self._use(terms, tasks, float(lineup.chunk_units[row]))
+        if not (lineup.begun[row] or row in self._beginning):
+            self._beginning.add(row)
             for key in terms.exclusive:
                 self._holders[key] = row
             for target in terms.targets:
                 self._addressed[target] += 1
 
+    def _use(self, terms: Terms, tasks: int, chunk_units: float) -> None:
+        for key in terms.limits:
+            self._tasks[key] += tasks
+            self._units[key] += tasks * chunk_units
+
     def _conflict(self, row: int) -> Hindrance | None:
         for key in self._lineup.terms[row].exclusive:
             holder = self._holders.get(key, row)
             if holder != row:
-                return Hindrance(Reason.CONFLICTS_WITH, key, holder)
+                return Hindrance(Reason.CONFLICTS_WITH, key, None if holder == _NOBODY else holder)
         return None
 
     def _capped(self, row: int) -> Hindrance | None:
         terms, cap = self._lineup.terms[row], self._books.rules.cap
-        if cap is None or self._lineup.begun[row] or not terms.targets:
+        if cap is None or self._lineup.begun[row] or row in self._beginning or not terms.targets:
             return None
         full = self._books.capped(terms.targets, self._now)
         if full is not None:
@@ -259,12 +282,14 @@ class Allotment:
         return None
 
     def _throttled(self, row: int) -> Hindrance | None:
-        units = float(self._lineup.chunk_units[row])
-        for key in self._lineup.terms[row].limits:
-            wait_h = self._books.short_h(key, units, self._units.get(key, 0.0))
-            if wait_h > 0:
-                return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h)
-        return None
+        units, books = float(self._lineup.chunk_units[row]), self._books
+        waits = [(books.short_h(key, units, self._units.get(key, 0.0)), key) for key in self._lineup.terms[row].limits]
+        wait_h, key = max(waits, default=(0.0, ""))
+        if wait_h <= 0:
+            return None
+        most = books.rules.limits[key].most
+        full = min(units, most) + self._units.get(key, 0.0) > most * (1 + _HAIR)
+        return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h, at_least=full)
 
 
 def _merged(grants: list[Grant]) -> list[Grant]:

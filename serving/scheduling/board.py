@@ -163,7 +163,7 @@ class Board:
         standings = list(self.standings)
         for row, tasks in taken.items():
             standings[row] = _started(standings[row], tasks, self.moment)
-        lineup = self.lineup.started(taken, {grant.row: grant.via for grant in grants})
+        lineup = self.lineup.started(taken, [(grant.row, grant.via, grant.tasks) for grant in grants])
         return replace(self, standings=tuple(standings), lineup=lineup)
 
     @cached_property

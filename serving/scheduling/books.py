@@ -63,7 +63,17 @@ class Books:
     @classmethod
     def opened(cls, rules: Rules, at_h: float) -> Books:
         """Books of a scheduler that cannot know what was used just before: its buckets begin empty."""
-        return cls(rules, at_h, {key: rules.limits[key].most for key in rules.rated})
+        books = cls(rules, at_h)
+        books.reopen(at_h)
+        return books
+
+    def reopen(self, at_h: float) -> None:
+        """Begin anew, as `opened`, where others may have kept the books meanwhile."""
+        self.at_h, self.reserve = at_h, Credit()
+        most = {key: self.rules.limits[key].most for key in self.rules.rated}
+        self.spent = {key: max(self.spent.get(key, 0.0), units) for key, units in most.items()}
+        self.accounts.clear()
+        self.begun.clear()
 
     def copy(self) -> Books:
         """Books that may go their own way."""

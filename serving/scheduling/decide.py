@@ -67,6 +67,7 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
     for runner in running:
         of[runner.lease.task.campaign_id].append(runner)
     taken, stopped, left = 0.0, [], []
+    going: Counter[int] = Counter()
     for campaign_id, runners in of.items():
         row = board.row_of.get(campaign_id)
         weight = 1.0 if row is None else float(board.lineup.weight[row])
@@ -76,6 +77,10 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
             stopped += [Yield(r) for r in runners if not r.yielding]
         else:
             left += [(row, r) for r in large if not r.yielding]
+            # Those that reported just now run no more, though the store does not know it yet; and one whose lease ran
+            # out is none of those that the store has leased.
+            staying = sum(not r.yielding and r.lease.until > board.moment for r in runners)
+            going[row] = max(board.standings[row].progress.leased - staying, 0)
     grants = board.allotment.fill(board.slots - taken)
     leaving = len(stopped) + sum(r.yielding for r in running)
     if not left or not any(map(board.allotment.left.__getitem__, board.allotment.ranked)):
@@ -83,7 +88,7 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
     # What leaves anyway is filled on paper first: nobody is sent away for a slot that comes free by itself.
     paper = board.allotment.copy()
     paper.fill(float(leaving))
-    runners_left = _Runners(board, left)
+    runners_left = _Runners(board, left, going)
     return Plan(grants, [*stopped, *runners_left.by_right(paper), *runners_left.outranked(paper)])
 
 
@@ -93,10 +98,15 @@ def _is_large(runner: Running, moment: datetime) -> bool:
 
 
 class _Runners:
-    """Those that may be made to give way, the least pressing first."""
+    """Those that may be made to give way, the least pressing first; so many of each row are on their way out."""
 
-    def __init__(self, board: Board, running: Sequence[tuple[int, Running]]) -> None:
+    def __init__(self, board: Board, running: Sequence[tuple[int, Running]], leaving: Counter[int]) -> None:
         self._board = board
+        self._sent = leaving  # as good as preempted, though the store may not know it yet
+        # Of those that stay, so many of each row have their slots by a right, and rank gave the others theirs.
+        staying = Counter(row for row, _ in running)
+        self._lent = Counter({row: min(int(board.lineup.lent[row]), tasks) for row, tasks in staying.items()})
+        self._by_rank = staying - self._lent
         pressing, pinned = board.allotment.pressing, board.allotment.pinned
         self._left = sorted(running, key=lambda pair: (pinned[pair[0]], pressing[pair[0]]))
 
@@ -107,6 +117,7 @@ class _Runners:
             if leaves is None:
                 return
             self._left.remove(leaves)
+            (self._by_rank if self._by_rank[leaves[0]] else self._lent)[leaves[0]] -= 1
             paper.grant(row, 1, via)
             yield Yield(leaves[1], self._board.standings[row].campaign_id, via)
 
@@ -116,24 +127,26 @@ class _Runners:
         A slot that the reserve or a share lent goes back as soon as its credit is used up and anybody presses harder.
         """
         board, rule = self._board, self._board.policy.preemption
-        sent: Counter[int] = Counter()
+        sent = self._sent
         for row, runner in self._left:
             if runner.since is None:
                 continue  # it is handed out ahead, for a moment only
             standing = board.standings[row]
             ran_h = (board.moment - runner.since) / timedelta(hours=1)
-            lent = paper.lent(row)
-            if paper.by_right(row) or not (lent or rule.disturbs(ran_h, standing.preemptions + sent[row])):
+            lent = self._lent[row] > 0 and paper.lent(row)
+            if not lent and not (self._by_rank[row] and rule.disturbs(ran_h, standing.preemptions + sent[row])):
                 continue
             challenger = next(self._challengers(paper, row, 1.0 if lent else rule.factor), None)
             if challenger is not None:
                 sent[row] += not lent
+                (self._lent if lent else self._by_rank)[row] -= 1
                 paper.grant(challenger, 1, Via.RANK)
                 yield Yield(runner, board.standings[challenger].campaign_id, Via.RANK if lent else None)
 
     def _may_leave(self, paper: Allotment, row: int, claimant: int) -> bool:
         """Whether a runner may be sent away for a campaign with a right to a slot."""
-        return row != claimant and not (paper.pinned[row] or paper.by_right(row) or paper.shared(row))
+        protected = paper.pinned[row] or paper.shared(row) or (not self._by_rank[row] and paper.by_right(row))
+        return row != claimant and not protected
 
     def _challengers(self, paper: Allotment, runner: int, factor: float) -> Iterator[int]:
         """Waiting rows that may take the runner's slot, most pressing first."""

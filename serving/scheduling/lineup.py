@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
@@ -41,11 +41,14 @@ class Lineup:
     open : tasks that could start now; 0 for whatever may not.
     running : tasks that hold slots now, or were handed out ahead.
     weight : share of a slot that a task takes, above 0 to 1.
-    via : what gave them their slots, a `Via`.
+    via, lent : the right, a `Via`, by which each has some of its slots, and how many tasks run on those; rank gave the
+        others.
     begun : holds its exclusive keys.
     since_h : since when it waits, hours since the epoch.
     chunk_units : units a task is expected to do until its next checkpoint.
     follows : pairs of rows, a campaign and one it waits for to be done.
+    worked_h : when each last gave back a slot, hours since the epoch; None where nobody did.
+    stopping : of campaigns that have no row any more, but run on to a checkpoint: terms, tasks, units of a chunk.
     """
 
     columns: Columns
@@ -56,10 +59,13 @@ class Lineup:
     running: Ints
     weight: Floats
     via: Ints
+    lent: Ints
     begun: Flags
     since_h: Floats
     chunk_units: Floats
     follows: Sequence[tuple[int, int]] = ()
+    worked_h: Floats | None = None
+    stopping: Sequence[tuple[Terms, int, float]] = ()
 
     @cached_property
     def busy(self) -> Indices:
@@ -74,7 +80,11 @@ class Lineup:
     @cached_property
     def holders(self) -> dict[str, int]:
         """The row that holds each exclusive key."""
-        return {key: row for row in np.flatnonzero(self.begun).tolist() for key in self.terms[row].exclusive}
+        rows = np.flatnonzero(self.begun)
+        if self.worked_h is not None:
+            # Who was paused, or failed and tries again, had let go of its keys: they are his who worked last.
+            rows = rows[np.lexsort((self.worked_h[rows], self.running[rows] > 0))]
+        return {key: row for row in rows.tolist() for key in self.terms[row].exclusive}
 
     def blocked(self) -> Iterator[tuple[int, int]]:
         """Pairs of rows: a campaign, and one that it cannot begin before: a predecessor, or a holder of its key."""
@@ -101,16 +111,17 @@ class Lineup:
         late = np.flatnonzero(idle & (moment_h - self.since_h > rules.reserve.max_wait_h))
         return late[np.argsort(self.since_h[late], kind="stable")]
 
-    def started(self, tasks: Mapping[int, int], via: Mapping[int, Via]) -> Self:
-        """The lineup once so many tasks of rows were started, and what gave them their slots."""
+    def started(self, tasks: Mapping[int, int], grants: Iterable[tuple[int, Via, int]]) -> Self:
+        """The lineup once so many tasks of rows were started, of those granted: row, what gave it, how many."""
         rows, started = np.array(list(tasks)), np.array(list(tasks.values()))
-        left, running, given, begun = self.open.copy(), self.running.copy(), self.via.copy(), self.begun.copy()
-        idle = rows[running[rows] == 0]
-        given[idle] = [via[row] for row in idle.tolist()]
+        left, running, begun = self.open.copy(), self.running.copy(), self.begun.copy()
+        given, lent = self.via.copy(), self.lent.copy()
+        for row, via, granted in grants:
+            given[row], lent[row] = by_right(given[row], lent[row], via, granted)
         left[rows] -= started
         running[rows] += started
         begun[rows] = True
-        return replace(self, open=left, running=running, via=given, begun=begun)
+        return replace(self, open=left, running=running, via=given, lent=np.minimum(lent, running), begun=begun)
 
     def pass_time(self, books: Books, moment_h: float, slots: float) -> None:
         """Let the books go on to a moment, up to which things stood as here."""
@@ -120,13 +131,12 @@ class Lineup:
         by_share: dict[str, float] = {}
         by_reserve = 0.0
         for row in self.busy.tolist():
-            held = float(self.running[row] * self.weight[row])
-            if self.via[row] == Via.RESERVE:
-                by_reserve += held
-                continue
-            by = by_share if self.via[row] == Via.SHARE else by_rank
-            account = self.terms[row].account
-            by[account] = by.get(account, 0.0) + held
+            account, weight, lent = self.terms[row].account, float(self.weight[row]), int(self.lent[row])
+            by_rank[account] = by_rank.get(account, 0.0) + (int(self.running[row]) - lent) * weight
+            if lent and self.via[row] == Via.RESERVE:
+                by_reserve += lent * weight
+            elif lent:
+                by_share[account] = by_share.get(account, 0.0) + lent * weight
         books.pass_to(
             moment_h,
             slots=slots,
@@ -136,6 +146,13 @@ class Lineup:
             by_reserve=by_reserve,
             overdue=len(self.overdue(books.rules, moment_h)) > 0,
         )
+
+
+def by_right(via: float, lent: float, given: Via, tasks: int) -> tuple[float, float]:
+    """A right and how many slots are held by it, once so many more were given; the first stands while any are."""
+    if given not in (Via.SHARE, Via.RESERVE):
+        return via, lent
+    return via if lent else given, lent + tasks
 
 
 def inherited(lineup: Lineup, moment_h: float, order: Order) -> tuple[Floats, Flags]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from features.curves import Curves, hours
 from features.rhythm import Rhythm
 from serving.scheduling.columns import Columns
-from serving.scheduling.lineup import Lineup, Via
+from serving.scheduling.lineup import Lineup, Via, by_right
 from serving.scheduling.readiness import changes_h, holds_keys, startable, waiting_tasks
 from serving.scheduling.rules import Rules, Terms, terms_of
 from serving.scheduling.states import LIVE, State
@@ -33,6 +33,7 @@ _OWN = (
     "chunk_units",
     "estimated",
     "follows",
+    "lent",
     "open",
     "running",
     "since_h",
@@ -40,6 +41,7 @@ _OWN = (
     "unvalued",
     "via",
     "weight",
+    "worked_h",
 )
 _LEAST_ROWS = 64
 _SOON_AGAIN = frozenset({"matrix", "remembered"})
@@ -68,6 +70,7 @@ class Roster:
     ----------
     standings : one a row.
     row_of : row of each campaign id.
+    stopping : campaigns that ended, but whose tasks run on to their next checkpoint: what they use, nobody else may.
     """
 
     def __init__(self, rules: Rules, pace_s: Callable[[str], float | None], refresh_h: float) -> None:
@@ -75,6 +78,7 @@ class Roster:
         self.standings: list[Standing] = []
         self.terms: list[Terms] = []
         self.row_of: dict[str, int] = {}
+        self.stopping: dict[str, Standing] = {}
         self._codes: dict[str, int] = {}
         self._arrays: dict[str, npt.NDArray[np.float64]] = {
             name: np.zeros(_LEAST_ROWS) for name in (*_CURVES, *_COLUMNS, *_OWN)
@@ -87,17 +91,27 @@ class Roster:
         """A roster that may go its own way."""
         other = Roster(self._rules, self._pace_s, self._refresh_h)
         other.standings, other.terms, other.row_of = list(self.standings), list(self.terms), dict(self.row_of)
-        other._codes = dict(self._codes)
+        other._codes, other.stopping = dict(self._codes), dict(self.stopping)
         other._arrays = {name: array.copy() for name, array in self._arrays.items()}
         return other
 
     def update(self, standings: Iterable[Standing], moment: datetime) -> None:
         """Take in campaigns as they stand now; those that are live no more leave."""
         changed = list(standings)
+        for standing in changed:
+            if standing.state not in LIVE and standing.progress.leased:
+                self.stopping[standing.campaign_id] = standing
+            else:
+                self.stopping.pop(standing.campaign_id, None)
         self._drop({s.campaign_id for s in changed if s.state not in LIVE and s.campaign_id in self.row_of})
         live = [s for s in changed if s.state in LIVE]
         if live:
             self._put(live, moment)
+
+    def seen(self, campaign_id: str) -> Standing | None:
+        """A campaign as last taken in; None for one that is neither live nor stopping."""
+        row = self.row_of.get(campaign_id)
+        return self.stopping.get(campaign_id) if row is None else self.standings[row]
 
     def due(self, moment: datetime) -> list[str]:
         """Campaigns for which time alone has changed something by a moment, since they were last taken in."""
@@ -122,10 +136,10 @@ class Roster:
         asks_h[:] = -np.inf
         asks_h[rows] = known_h
 
-    def took(self, row: int, via: Via) -> None:
-        """Note what gave a campaign its slots; as long as it holds any, the first reason stands."""
-        if self.standings[row].progress.leased == 0:
-            self._arrays["via"][row] = via
+    def took(self, row: int, via: Via, tasks: int) -> None:
+        """Note what gave a campaign slots; those it has by a right are its own until it runs fewer."""
+        given, lent = self._arrays["via"], self._arrays["lent"]
+        given[row], lent[row] = by_right(given[row], lent[row], via, tasks)
 
     @property
     def startable(self) -> int:
@@ -158,10 +172,16 @@ class Roster:
             running=kept["running"].astype(np.int64),
             weight=kept["weight"],
             via=kept["via"].astype(np.int64),
+            lent=kept["lent"].astype(np.int64),
             begun=kept["begun"],
             since_h=kept["since_h"],
             chunk_units=kept["chunk_units"],
             follows=tuple(self._follows()),
+            worked_h=kept["worked_h"],
+            stopping=[
+                (terms_of(s.campaign, self._rules), s.progress.leased, s.progress.units_a_chunk)
+                for s in self.stopping.values()
+            ],
         )
 
     def _view(self, name: str) -> npt.NDArray[np.float64]:
@@ -194,8 +214,7 @@ class Roster:
         own = [self._own(standing, moment) for standing in live]
         for name in own[0]:
             self._arrays[name][rows] = [values[name] for values in own]
-        idle = [row for row, standing in zip(rows.tolist(), live, strict=True) if not standing.progress.leased]
-        self._arrays["via"][idle] = Via.RANK
+        self._arrays["lent"][rows] = np.minimum(self._arrays["lent"][rows], self._arrays["running"][rows])
 
     def _own(self, standing: Standing, moment: datetime) -> dict[str, float]:
         campaign, progress, estimate = standing.campaign, standing.progress, standing.estimate
@@ -214,6 +233,7 @@ class Roster:
             "tasks_open": progress.open,
             "unvalued": estimate is not None and estimate.value is None,
             "weight": self._weight(standing),
+            "worked_h": -np.inf if standing.worked_at is None else hours(standing.worked_at),
         }
 
     def _asks_h(self, standing: Standing) -> float:
@@ -244,6 +264,7 @@ class Roster:
             self.terms.append(terms_of(standing.campaign, self._rules))
             if row == len(self._arrays["open"]):
                 self._arrays = {name: np.concatenate([a, np.zeros_like(a)]) for name, a in self._arrays.items()}
+            self._arrays["lent"][row] = 0.0
         else:
             if self.standings[row].revision != standing.revision:
                 self.terms[row] = terms_of(standing.campaign, self._rules)

@@ -88,7 +88,7 @@ class Tick:
         self._books = Books.opened(self._policy.rules, hours(clock.now()))
         self._watch = Watch(store, self._roster, self._books)
         self._asking = Asking(store, predictor, clock, self._watch, wake.set)
-        self._broken = False
+        self._broken = self._has_led = False
         self._led_until: datetime | None = None
         self._recover_at = clock.now()
         self._waiting: list[asyncio.Future[Board]] = []
@@ -148,24 +148,28 @@ class Tick:
         if at >= self._recover_at:
             self._store.recover(at, attempts=self._attempts)
             self._recover_at = at + self._lease / _RECOVERIES_A_LEASE
-        if self._broken:
-            self._watch.start(at)
-        self._broken = True  # until this step is through: what it saw may be lost with it
         self._see(at)
         self._policy = await self._asking.answered(self._policy, _PATIENCE_S)
         at = self._clock.now()
+        if not self._leads(at):  # a process that was held up meanwhile may have lost the lead
+            return None
         due_h = self._act(at)
         self._broken = False
         return moment_at(due_h)
 
     def _see(self, at: datetime) -> None:
-        """Take in what changed by now, and pass the time in the books up to then."""
+        """Pass the time in the books up to now, and take in what changed by then."""
         self.board.lineup.pass_time(self._books, hours(at), self._executor.slots)
-        self._watch.look(at)
+        if self._broken:
+            self._watch.start(at)
+        else:
+            self._watch.look(at)
+        self._broken = True  # until this step is through: what it saw may be lost with it
 
     def _act(self, at: datetime) -> float:
         """Decide on what is known, and carry it out; return when time alone changes something, in hours."""
-        self._see(at)
+        self.board.lineup.pass_time(self._books, hours(at), self._executor.slots)
+        self._watch.look(at)
         running = self._executor.running()
         with self._store.at_once():
             moves = self._moved(at)
@@ -182,7 +186,7 @@ class Tick:
         for giving_way in plan.yields:
             self._executor.give_way(giving_way.running.lease.lease_id, preempted=giving_way.preempted)
         for grant in plan.grants:
-            self._roster.took(grant.row, grant.via)
+            self._roster.took(grant.row, grant.via, grant.tasks)
         self.board = board.started(leases, plan.grants)
         return min(self._roster.next_due_h(), next_look_h(board, running))
 
@@ -200,12 +204,19 @@ class Tick:
         if self._led_until is not None and at < self._led_until - self._lease / 2:
             return True
         held = self._store.hold(_LOCK, self._owner, at, at + self._lease)
-        if held and self._led_until is None:
-            lost = self._store.recover(at, attempts=self._attempts, owner=self._owner)
-            self._watch.start(at)
-            log.info("leading", extra={"owner": self._owner, "recovered": lost})
+        if held and (self._led_until is None or at >= self._led_until):
+            self._take_the_lead(at)
         self._led_until = at + self._lease if held else None
         return held
+
+    def _take_the_lead(self, at: datetime) -> None:
+        """Begin with what the store tells: what was seen and booked here may have been another's doing since."""
+        # Only what an earlier life of this name left behind: what this one runs goes on.
+        lost = 0 if self._has_led else self._store.recover(at, attempts=self._attempts, owner=self._owner)
+        self._books.reopen(hours(at))
+        self._watch.start(at)
+        self._has_led = True
+        log.info("leading", extra={"owner": self._owner, "recovered": lost})
 
     async def _until(self, due: datetime | None) -> None:
         """Wait until woken or due, a third of a lease at most: leases of others run out unannounced."""

@@ -31,7 +31,7 @@ class Watch:
         """See everything anew, as at the start or when what was seen may be incomplete."""
         seen = self._store.live(at)
         there = {standing.campaign_id for standing in seen.standings}
-        gone = [campaign_id for campaign_id in self.roster.row_of if campaign_id not in there]
+        gone = [own for own in (*self.roster.row_of, *self.roster.stopping) if own not in there]
         self._mark = seen.mark
         self.take_in([*seen.standings, *(self._store.standing(campaign_id, at) for campaign_id in gone)], at)
         cap = self.books.rules.cap
@@ -64,8 +64,7 @@ class Watch:
         rules = self.books.rules
         if not rules.limits and rules.cap is None:
             return
-        row = self.roster.row_of.get(standing.campaign_id)
-        before = None if row is None else self.roster.standings[row]
+        before = self.roster.seen(standing.campaign_id)
         if before is None:
             return
         if rules.limits:

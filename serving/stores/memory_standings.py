@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from serving.scheduling.progress import Progress
-from serving.scheduling.states import Event, State, after
+from serving.scheduling.states import LIVE, Event, State, after
 from serving.scheduling.work import Forecast, Move, Seen, Standing
 from serving.stores.memory_state import InMemory, KeptCampaign
 
@@ -17,9 +17,10 @@ class MemoryStandings(InMemory):
     """Keeps the promises of `Standings`, and of the parts of `Log` that tell where campaigns stand."""
 
     def live(self, at: datetime) -> Seen:
-        """Campaigns that may still lead to work; see `Standings.live`."""
+        """Campaigns that may still lead to work, or run still; see `Standings.live`."""
         with self._memory.lock:
-            return Seen(self._shown(self._memory.live.values(), at), self._memory.mark)
+            stopping = [kept for kept in self._memory.campaigns.values() if kept.leased and kept.state not in LIVE]
+            return Seen(self._shown([*self._memory.live.values(), *stopping], at), self._memory.mark)
 
     def changed(self, since: int, at: datetime, also: Collection[str] = ()) -> Seen:
         """Campaigns that changed since a mark; see `Standings.changed`."""

@@ -21,7 +21,7 @@ from serving.stores.schema import Moment, campaigns, micros
 _ENDS = (Event.FINISH, Event.FAIL)
 
 _NAMED = Choice(campaigns.c.campaign_id.in_(bindparam("names", expanding=True)))
-_LIVE = Choice(campaigns.c.state.in_(sorted(LIVE)))
+_LIVE = Choice(or_(campaigns.c.state.in_(sorted(LIVE)), campaigns.c.leased > 0))
 _CHANGED = Choice(campaigns.c.mark > bindparam("since"))
 _DONE = Choice(campaigns.c.state == State.DONE)
 _BEGUN = Choice(campaigns.c.begun_at > bindparam("since", type_=Moment))
@@ -62,7 +62,7 @@ class SqlStandings(OnDatabase):
         return found[0]
 
     def live(self, at: datetime) -> Seen:
-        """Campaigns that may still lead to work; see `Standings.live`."""
+        """Campaigns that may still lead to work, or run still; see `Standings.live`."""
         with self._database.reading() as connection:
             # The mark first: what changes in between is then read twice rather than never.
             mark = highest_mark(connection)

@@ -199,6 +199,14 @@ class StandingsContract:
             ("c", State.PAUSED),
         ]
 
+    def test_a_campaign_that_ended_is_among_the_live_until_its_last_task_stops(self, store: Store):
+        submitted_ready(store)
+        lease = claimed(store)
+        store.apply("sale", Event.CANCEL)
+        assert [(s.state, s.progress.leased) for s in store.live(NOON).standings] == [(State.CANCELLED, 1)]
+        store.report([(lease, Released(preempted=False))], NOON, after(60))
+        assert store.live(NOON).standings == []
+
     def test_estimates_are_kept_with_their_source(self, store: Store):
         store.submit(a_campaign(), [a_task()], NOON)
         store.estimated(store.live(NOON).standings, _forecast("sale"), [50.0], after(1))

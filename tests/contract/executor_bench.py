@@ -135,7 +135,7 @@ class Bench:
     def held(self) -> tuple[list[str], list[str]]:
         """The tasks on slots, and those in line."""
         running = self.executor.running()
-        return [_name(r) for r in running if r.since], [_name(r) for r in running if r.since is None]
+        return [_name(r) for r in running if r.since], [_name(r) for r in running if r.since is None and not r.yielding]
 
 
 def _name(running: Running) -> str:

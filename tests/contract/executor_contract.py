@@ -103,13 +103,16 @@ class ExecutorContract:
         assert (bench.progress().done, bench.changes) == (100, 1)
 
     @story
-    async def test_a_slot_is_free_as_soon_as_its_handler_ends(self):
+    async def test_the_next_in_line_begins_as_soon_as_a_handler_ends_but_a_task_is_held_until_that_is_stored(self):
         bench = Bench(self.build, tasks=3, handler="instant")
         bench.store.full = True
         bench.start(3)
         await let_run()
-        assert bench.executor.running() == [], "though no end is stored yet"
-        assert bench.progress().leased == 3
+        held = [(r.since is not None, r.yielding) for r in bench.executor.running()]
+        assert (bench.progress().leased, held) == (3, [(True, True)] * 3), "the third began, on one of two slots"
+        bench.store.full = False
+        await bench.pass_s(60)
+        assert (bench.progress().leased, bench.executor.running()) == (0, [])
 
     @story
     async def test_a_handler_goes_on_only_once_its_checkpoint_is_stored(self):

@@ -1,4 +1,4 @@
-"""A scheduler to be killed: `python -m tests.integration.a_scheduler STORE_URL EFFECTS_FILE`; ends when all is done.
+"""A scheduler to be killed; ends when all is done.
 
 It submits the same campaigns at every start, as an owner who got no answer would.
 """
@@ -6,7 +6,6 @@ It submits the same campaigns at every start, as an owner who got no answer woul
 from __future__ import annotations
 
 import asyncio
-import sys
 from random import Random
 
 from features.records import Task
@@ -20,27 +19,31 @@ from serving.scheduling.tick import Tick
 from serving.stores.sql import SqlStore
 from tests.queueing import NOON, DeclaredWorth, a_campaign, after
 
-CAMPAIGNS, TASKS, CHUNKS, SLOTS = 10, 3, 4, 4
+TASKS, CHUNKS, SLOTS, UNITS = 8, 4, 4, 10.0
 SCALE = 3600.0
 """A second is an hour."""
 
 
-def plan(effects: str) -> list[tuple[str, list[Task]]]:
+ATTEMPTS = 50
+"""A task is not at fault for dying with its scheduler, again and again."""
+
+
+def plan(campaigns: int, effects: str) -> list[tuple[str, list[Task]]]:
     """Every campaign's name and tasks; a quarter of a slot-hour each."""
     payload = {"slot_hours": 0.25, "chunks": CHUNKS, "effects": effects}
     return [
         (
             f"c{n}",
             [
-                Task(task_id=f"t{k}", campaign_id=f"c{n}", handler="simulate", units=10.0, payload=payload)
+                Task(task_id=f"t{k}", campaign_id=f"c{n}", handler="simulate", units=UNITS, payload=payload)
                 for k in range(TASKS)
             ],
         )
-        for n in range(CAMPAIGNS)
+        for n in range(campaigns)
     ]
 
 
-async def main(url: str, effects: str) -> None:
+async def main(url: str, effects: str, campaigns: int) -> None:
     """Submit, schedule and work until every campaign is done."""
     store = SqlStore(url)
     clock = ScaledClock.continued(store, NOON, SCALE)
@@ -52,7 +55,7 @@ async def main(url: str, effects: str) -> None:
         clock,
         slots=SLOTS,
         lease_s=lease_s,
-        retry=Retry(),
+        retry=Retry(attempts=ATTEMPTS),
         chance=Random(),
         changed=wake.set,
     )
@@ -64,11 +67,11 @@ async def main(url: str, effects: str) -> None:
         owner="the only one",
         wake=wake,
         lease_s=lease_s,
-        attempts=5,
+        attempts=ATTEMPTS,
         preemption=Preemption(factor=1.0, min_run_h=0.0),
     )
     loop = asyncio.create_task(tick.run())
-    for n, (name, tasks) in enumerate(plan(effects)):
+    for n, (name, tasks) in enumerate(plan(campaigns, effects)):
         store.submit(a_campaign(name, ends_at=after(hours=5000), planned_revenue=100.0 * n), tasks, clock.now())
         await tick.refreshed()
     while tick.board.entries:
@@ -79,5 +82,6 @@ async def main(url: str, effects: str) -> None:
     store.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+def run(url: str, effects: str, campaigns: int) -> None:
+    """Be that scheduler."""
+    asyncio.run(main(url, effects, campaigns))

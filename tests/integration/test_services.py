@@ -17,6 +17,7 @@ from serving.api.queue import queue_app
 from serving.client import QueueClient
 from serving.errors import Refused
 from serving.model import Bundle
+from serving.prediction import Headway
 from serving.scheduling.states import State
 from serving.settings import Settings
 from tests.bundles import TRAINED_AT, tiny_bundle
@@ -99,6 +100,19 @@ def test_the_service_predicts_what_the_bundle_predicts(priority: str, bundle: Bu
         assert found["fallback"] == expected.fallback
         assert found["curve"]["shape"] == "window"
         assert datetime.fromisoformat(found["curve"]["starts_at"]) == TRAINED_AT
+
+
+@pytest.mark.parametrize("route", ["predict", "explain"])
+def test_the_service_says_what_is_left_of_work_as_the_bundle_does(priority: str, bundle: Bundle, route: str) -> None:
+    own = ASKED[0].campaign_id
+    asked = body(*ASKED[:2], at=AT.isoformat(), progress={own: {"done": 0.75, "spent_h": 2.5}})
+    answer = httpx.post(f"{priority}/{route}", json=asked).json()
+    expected = bundle.predict(ASKED[:2], AT, {own: Headway(done=0.75, spent_h=2.5)})
+    for found, one in zip(answer["predictions"], expected, strict=True):
+        assert found["left_s"] == {"p50": one.left_s.p50, "p90": one.left_s.p90}
+    assert expected[0].left_s != expected[0].processing_s
+    documented = httpx.get(f"{priority}/docs.json").json()["components"]["schemas"]
+    assert set(documented["Headway"]["properties"]) == {"done", "spent_h"}
 
 
 def test_an_explanation_sums_to_the_raw_output(priority: str, bundle: Bundle) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
+
+import pytest
+
 from serving.scheduling.allot import Grant
 from serving.scheduling.books import Books, Credit
 from serving.scheduling.lineup import Via
@@ -64,6 +68,23 @@ def test_an_account_below_its_guaranteed_share_goes_before_the_more_pressing() -
     assert granted(allotment_of(lineup, rules, slots=8, books=books), 8) == [(0, 2), (1, 2), (0, 4)]
 
 
+def test_an_account_that_just_came_has_its_share_before_any_time_has_passed() -> None:
+    rules = Rules(Reserve(share=0), Shares(total=0.5))
+    lineup = lineup_of([row(9, running=8, open=9), row(1, open=9, account="small")])
+    assert next(allotment_of(lineup, rules, slots=8, books=Books(rules, NOW)).claims()) == (1, Via.SHARE)
+
+
+def test_what_an_account_saved_up_protects_no_more_of_its_slots_than_its_share_rounded_up() -> None:
+    rules = Rules(Reserve(share=0), Shares(total=0.5))
+    books = Books(rules, NOW, accounts={"acme": Credit(99.0), "small": Credit()})
+
+    def protected(running: int) -> bool:
+        lineup = lineup_of([row(1, running=running, via=Via.SHARE), row(9, account="small")])
+        return allotment_of(lineup, rules, slots=9, books=books).by_right(0)
+
+    assert [protected(running) for running in (2, 3, 4)] == [True, True, False]
+
+
 def test_an_account_alone_needs_no_share() -> None:
     rules = Rules(Reserve(share=0), Shares(total=0.5))
     assert [g.via for g in allotment_of(lineup_of([row(9, open=9)]), rules).fill(4)] == [Via.RANK]
@@ -93,7 +114,13 @@ def test_a_rate_lets_start_what_the_bucket_holds_and_says_when_the_rest() -> Non
     assert held.reason is Reason.RATE_LIMITED
     assert held.until_h is not None
     assert abs(held.until_h - NOW - 20 / 3600) < 1e-9
-    assert allotment.next_turn_h() == held.until_h
+    assert held.at_least
+    assert allotment.next_turn_h() == inf, "the bucket is full: first one of the two must end"
+    spent = allotment_of(lineup, rules, books=Books(rules, NOW, {"channel:sms": 70.0}))
+    assert granted(spent, 4) == [(1, 1)]
+    held = spent.hindrance(0)
+    assert held is not None
+    assert (held.at_least, spent.next_turn_h()) == (False, held.until_h), "time alone will do"
 
 
 def test_what_runs_holds_back_the_units_it_is_expected_to_need() -> None:
@@ -114,6 +141,12 @@ def test_a_chunk_larger_than_the_bucket_starts_when_it_is_full() -> None:
     assert granted(allotment_of(lineup, rules, books=Books(rules, NOW, {"channel:sms": 1.0})), 1) == []
 
 
+def test_a_campaign_that_begins_under_a_cap_begins_with_as_many_tasks_as_there_are_slots() -> None:
+    rules = Rules(NO_RULES.reserve, NO_RULES.shares, cap=Cap(count=1, window_h=1.0))
+    lineup = lineup_of([row(9, open=3, targets=["vip"]), row(5, targets=["vip"]), row(1)])
+    assert granted(allotment_of(lineup, rules), 4) == [(0, 3), (2, 1)]
+
+
 def test_two_campaigns_never_hold_one_key() -> None:
     lineup = lineup_of([row(9, exclusive=["vip"]), row(5, exclusive=["vip", "eu"]), row(1, exclusive=["us"])])
     allotment = allotment_of(lineup)
@@ -126,6 +159,14 @@ def test_two_campaigns_never_hold_one_key() -> None:
 def test_a_begun_campaign_holds_its_key_also_while_it_waits() -> None:
     lineup = lineup_of([row(9, exclusive=["vip"]), row(5, begun=True, exclusive=["vip"])])
     assert granted(allotment_of(lineup), 2) == [(1, 1)]
+
+
+@pytest.mark.parametrize("holds", [{"worked_h": -1.0}, {"running": 1, "open": 1}])
+def test_a_begun_campaign_that_let_go_of_its_key_does_not_take_it_back_from_its_holder(holds: dict[str, float]) -> None:
+    resumed = row(9, begun=True, worked_h=-2.0, exclusive=["vip"])
+    holder = row(1, begun=True, exclusive=["vip"], **holds)
+    assert granted(allotment_of(lineup_of([resumed, holder])), 2) == [(1, 1)]
+    assert granted(allotment_of(lineup_of([holder, resumed])), 2) == [(0, 1)]
 
 
 def test_the_holder_of_a_key_presses_as_hard_as_whom_it_keeps_waiting() -> None:

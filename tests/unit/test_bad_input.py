@@ -14,7 +14,7 @@ from serving import wiring
 from serving.api.bodies import CAMPAIGN
 from serving.api.problems import Problems
 from serving.api.queue import queue_app
-from serving.api.sizes import MOST_BODY_BYTES, MOST_PAYLOAD_BYTES
+from serving.api.sizes import MOST_BATCH_BYTES, MOST_BODY_BYTES, MOST_PAYLOAD_BYTES
 from serving.settings import Settings
 from tests.listening import listening, service
 from tests.worlds import campaign
@@ -216,13 +216,16 @@ def test_a_method_that_is_not_offered_is_told_all_that_are(scheduler: httpx.Clie
 
 def test_a_body_too_large_is_refused_whether_it_says_so_or_not(priority: httpx.Client, scheduler: httpx.Client) -> None:
     piece = b" " * 1_048_576
-    pieces = MOST_BODY_BYTES // len(piece) + 1
-    for client, asked in ((priority, ("POST", "/predict")), (scheduler, ("PUT", "/campaigns/large"))):
+    for client, asked, most in (
+        (priority, ("POST", "/predict"), MOST_BATCH_BYTES),
+        (scheduler, ("PUT", "/campaigns/large"), MOST_BODY_BYTES),
+    ):
+        pieces = most // len(piece) + 1
         for body in (piece * pieces, (piece for _ in range(pieces))):
             answer = client.request(*asked, content=body)
             assert answer.status_code == 413
             assert answer.headers["content-type"] == "application/problem+json"
-            assert f"at most {MOST_BODY_BYTES} are read" in answer.json()["detail"]
+            assert f"at most {most} are read" in answer.json()["detail"]
         assert client.get("/livez" if client is priority else "/queue").status_code == 200
 
 

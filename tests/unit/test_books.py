@@ -55,6 +55,21 @@ def test_what_a_share_gave_is_paid_for() -> None:
     assert books.accounts["small"].slot_h == pytest.approx(0.25 * 2 - 1)
 
 
+def test_slots_that_rank_gave_beside_those_of_a_right_are_not_paid_for_with_it() -> None:
+    books = Books(RESERVED, NOW)
+    lineup_of([row(running=4, via=Via.RESERVE, lent=1), row(waited_h=20)]).pass_time(books, NOW + 1, 4)
+    all_lent = Books(RESERVED, NOW)
+    lineup_of([row(running=4, via=Via.RESERVE), row(waited_h=20)]).pass_time(all_lent, NOW + 1, 4)
+    assert books.reserve.slot_h == pytest.approx(all_lent.reserve.slot_h + 3)
+
+
+def test_what_a_row_has_by_a_right_is_what_was_given_by_it_and_still_runs() -> None:
+    started = lineup_of([row(open=9)]).started({0: 4}, [(0, Via.SHARE, 2), (0, Via.RANK, 3)])
+    assert (int(started.via[0]), int(started.lent[0]), int(started.running[0])) == (Via.SHARE, 2, 4)
+    fewer = lineup_of([row(open=9)]).started({0: 1}, [(0, Via.SHARE, 2)])
+    assert int(fewer.lent[0]) == 1
+
+
 def test_the_reserve_gains_only_while_somebody_is_overdue() -> None:
     books = Books(RESERVED, NOW)
     lineup_of([row(waited_h=5)]).pass_time(books, NOW + 1, 4)

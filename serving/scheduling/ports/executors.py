@@ -14,7 +14,7 @@ from serving.scheduling.work import Forecast, Lease, Standing
 class Running:
     """A task that an executor holds: on a slot since a moment, or in line for one (None).
 
-    `yielding` once it was asked to give way.
+    `yielding` once it was asked to give way, or has ended and this is not stored yet.
     """
 
     lease: Lease
@@ -31,7 +31,7 @@ class Executor(Protocol):
         ...
 
     def running(self) -> list[Running]:
-        """The tasks it holds now, begun or not."""
+        """The tasks it holds now, begun or not, each until its end is stored: its slot is taken till then."""
         ...
 
     def start(self, leases: Sequence[Lease]) -> None:

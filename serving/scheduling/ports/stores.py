@@ -110,7 +110,7 @@ class Standings(Protocol):
     """
 
     def live(self, at: datetime) -> Seen:
-        """Every campaign that may still lead to work, oldest submission first."""
+        """Every campaign that may still lead to work, or that ended but runs still, oldest submission first."""
         ...
 
     def changed(self, since: int, at: datetime, also: Collection[str] = ()) -> Seen:
