@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic_core import to_json
 
 from features.matrix import Matrix
 from features.records import Campaign
-from serving.api.bodies import ASKED
 from serving.breaker import Breaker, State
 from serving.client import PriorityClient
 from serving.model import MatrixModel, Model
@@ -23,9 +20,9 @@ from serving.scheduling.work import Forecast, Standing
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.integration.servers import free_port
 from tests.listening import listening
+from tests.predicting import AT, PredictionApi
 from tests.worlds import campaign, small_world
 
-AT = TRAINED_AT + timedelta(hours=5)
 WEEK = {"released_at": TRAINED_AT, "ends_at": TRAINED_AT + timedelta(days=7)}
 KNOWN = campaign("known", kind="kind1", **WEEK, targets={"p3": 4.0})
 NEW = campaign("new", kind="kind1", **WEEK, urgency=0.9, targets={"p1": 1.0})
@@ -78,38 +75,6 @@ def test_a_probe_that_was_cut_off_does_not_keep_it_open_for_ever() -> None:
     assert breaker.lets_through()
     clockwork.now_s = 20.0
     assert breaker.lets_through()
-
-
-class PredictionApi:
-    """The routes that a scheduler calls, over any model; counts the calls."""
-
-    def __init__(self, model: Model, refuses: int | None = None) -> None:
-        self.model, self.refuses, self.calls = model, refuses, 0
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for stage in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{stage}.complete"})
-            return
-        self.calls += 1
-        body = b""
-        while (message := await receive()).get("more_body") or message.get("body"):
-            body += message["body"]
-            if not message.get("more_body"):
-                break
-        answer = to_json(self.model.card()) if scope["path"] == "/model" else self._predicted(body)
-        status = self.refuses or 200
-        if self.refuses:
-            answer = json.dumps({"status": status, "detail": "refused"}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
-
-    def _predicted(self, body: bytes) -> bytes:
-        asked = ASKED.validate_json(body)
-        predictions = self.model.predict(asked.campaigns, asked.at or AT)
-        return to_json({"model": self.model.identity, "predictions": predictions})
 
 
 @pytest.fixture(scope="module")
