@@ -25,7 +25,7 @@ from features.records import Campaign
 from serving.api.bodies import CAMPAIGN, read
 from serving.breaker import Breaker
 from serving.client.priority import SyncPriorityClient
-from serving.errors import PrecedenceError
+from serving.errors import BadInput, PrecedenceError
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,9 @@ class Prioritised:
             document = CAMPAIGN.dump_json(found) if isinstance(found, Campaign) else json.dumps(found).encode()
             score = self._score(document.decode())
         except (PrecedenceError, TypeError, ValueError) as error:
-            log.warning("not_prioritised", extra={"task": sender, "reason": str(error)})
+            # What a campaign holds stays out of logs: the fields at fault are named, not shown.
+            faults = [fault.field for fault in error.faults] if isinstance(error, BadInput) else str(error)
+            log.warning("not_prioritised", extra={"task": sender, "reason": type(error).__name__, "faults": faults})
             return
         if score is not None:
             properties["priority"] = self._priority(score, declare or ())
