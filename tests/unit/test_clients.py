@@ -124,6 +124,6 @@ def test_a_client_waits_no_longer_than_it_is_told_to() -> None:
     with (
         listening(never, timeout_graceful_shutdown=0) as http,
         SyncPriorityClient(str(http.base_url), timeout_s=0.05) as client,
+        pytest.raises(ServiceUnreachable, match="timed out"),
     ):
-        with pytest.raises(ServiceUnreachable, match="timed out"):
-            client.card()
+        client.card()
