@@ -137,7 +137,7 @@ def test_logs_hold_no_secret_and_nothing_of_what_campaigns_are_sent_to(tmp_path:
                 httpx.post(f"{url}/predict", content=asked, headers={**JSON, **headers})
         time.sleep(0.2)
     logs = "".join((tmp_path / f"{name}.log").read_text() for name in ("priority", "scheduler"))
-    assert "path=/metrics" in logs
+    assert "path=/signals" in logs
     assert "request_id=" in logs
     assert "task_died" in logs
     for told in (secret, secret.rsplit("_", 1)[-1], "prec_1_wrong", *private):
