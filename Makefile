@@ -1,7 +1,7 @@
 # Every target brings up its own environment in .venv, from requirements.lock; Python 3.11+ and make are all it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports quick audit fuzz simulation kills notebooks bench format clean
+.PHONY: help demo bento test check lint types imports quick audit fuzz simulation kills notebooks bench format clean
 
 PYTHONS ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
@@ -64,6 +64,9 @@ bench: $(READY) ## Measure against peers: all benchmarks, or the one called NAME
 		[ -f "tests/bench/$$name.py" ] || { echo "There is no benchmark '$$name'; there are: $(or $(BENCHES),none)." >&2; exit 2; }; \
 		mkdir -p .bench; $(BIN)/python "tests/bench/$$name.py"; \
 	done
+
+bento: $(READY) ## Build a Bento of the prediction API with the champion of this home packed into it
+	@trap 'rm -rf champion' EXIT; $(BIN)/python -m serving.packing champion && $(BIN)/bentoml build
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format

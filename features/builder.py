@@ -74,13 +74,11 @@ def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
 def computed(plan: Planned) -> Floats:
     """Every declared feature in contract order, shape (campaigns, features), C-contiguous."""
     campaigns = len(plan.moments_h)
-    columns = np.empty((campaigns, len(FEATURES)))
-    for first in range(0, campaigns, _AT_ONCE):
-        part = plan if campaigns <= _AT_ONCE else _part(plan, first, min(first + _AT_ONCE, campaigns))
-        rows = columns[first : first + _AT_ONCE]
-        for position, feature in enumerate(FEATURES):
-            rows[:, position] = feature.compute(part)
-    return columns
+    if campaigns > _AT_ONCE:
+        parts = (_part(plan, n, min(n + _AT_ONCE, campaigns)) for n in range(0, campaigns, _AT_ONCE))
+        return np.concatenate([computed(part) for part in parts])
+    columns = np.concatenate([feature.compute(plan) for feature in FEATURES])
+    return np.ascontiguousarray(columns.reshape(len(FEATURES), campaigns).T)
 
 
 def _part(plan: Planned, first: int, last: int) -> Planned:

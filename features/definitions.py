@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.aggregates import BASELINE_WEEKS
+from features.aggregates import BASELINE_WEEKS, MEMORIES
 from features.curves import Floats
 from features.planned import Planned, ratio
 
@@ -23,7 +23,7 @@ PRIOR_WEIGHT = 0.5
 
 def _targets(planned: Planned) -> Floats:
     """How many targets each campaign addresses."""
-    return planned.per_campaign(np.ones(len(planned.row)))
+    return np.bincount(planned.row, minlength=len(planned.moments_h)).astype(np.float64)
 
 
 def _planned_exposures(planned: Planned) -> Floats:
@@ -36,10 +36,12 @@ def expected_response(planned: Planned) -> Floats:
     Shape (memories, planned targets). A thin history is shrunk towards the pooled rate of the campaign's own targets,
     and that towards its channel's (an empirical-Bayes style ratio estimate).
     """
-    revenue, exposures = planned.amounts("target_revenue"), planned.amounts("target_exposures")
+    past = planned.amounts("target_revenue", 2 * _MEMORIES)  # revenue, then exposures
+    revenue, exposures = past[:_MEMORIES], past[_MEMORIES:]
+    sums = planned.per_campaign(past)
     channel = ratio(planned.amounts("channel_revenue"), planned.amounts("channel_exposures"))
     prior = PRIOR_WEIGHT * ratio(planned.shared(_planned_exposures), planned.shared(_targets))
-    pooled = ratio(planned.per_campaign(revenue) + prior * channel, planned.per_campaign(exposures) + prior)
+    pooled = ratio(sums[:_MEMORIES] + prior * channel, sums[_MEMORIES:] + prior)
     rate = ratio(revenue + planned.per_target(prior * pooled), exposures + planned.per_target(prior))
     return rate * planned.exposures
 
@@ -65,30 +67,35 @@ def expected_baseline(planned: Planned) -> Floats:
     return ratio(value, planned.per_target(readings)) * planned.exposures
 
 
-Stack = Callable[[Planned], Floats]
-"""A row for each memory or window, an entry for each target or campaign."""
+def _expected(planned: Planned) -> Floats:
+    """All that is expected of each target, one after the other: what is summed up is so in one go."""
+    return np.concatenate([expected_response(planned), expected_by_kind(planned), expected_baseline(planned)])
 
 
-def _total(of: Stack) -> Stack:
-    def total(planned: Planned) -> Floats:
-        """Sum over targets; a campaign without targets has no expectation."""
-        sums, targets = planned.per_campaign(planned.shared(of)), planned.shared(_targets)
-        return sums if targets.all() else np.where(targets > 0, sums, np.nan)
-
-    return total
+_MEMORIES = len(MEMORIES)
+RESPONSE, BY_KIND, BASELINE = 0, _MEMORIES, 2 * _MEMORIES
+"""Where in `_expected` each begins; a memory or window later by one."""
 
 
-def _concentration(of: Stack, place: int) -> Stack:
-    def concentration(planned: Planned) -> Floats:
-        """Herfindahl index over targets: 1 when one target carries it all."""
-        amount = planned.shared(of)[place]
-        return ratio(planned.per_campaign(amount * amount), planned.per_campaign(amount) ** 2)
-
-    return concentration
+def _totals(planned: Planned) -> Floats:
+    """Sums over targets; a campaign without targets has no expectation."""
+    return _if_targets(planned, planned.per_campaign(planned.shared(_expected)))
 
 
-def _largest(of: Stack, place: int) -> Stack:
-    return lambda planned: planned.largest(planned.shared(of)[place])
+def _largest(planned: Planned) -> Floats:
+    return planned.largest(planned.shared(_expected))
+
+
+def _concentrations(planned: Planned) -> Floats:
+    """Herfindahl index over targets: 1 when one target carries it all."""
+    amount = planned.shared(_expected)
+    sums = planned.per_campaign(amount)
+    return ratio(planned.per_campaign(amount * amount), sums * sums)
+
+
+def _if_targets(planned: Planned, sums: Floats) -> Floats:
+    targets = planned.shared(_targets)
+    return sums if targets.all() else np.where(targets > 0, sums, np.nan)
 
 
 def _kind_means(planned: Planned) -> Floats:
@@ -99,26 +106,20 @@ def _kind_mean_1w(planned: Planned) -> Floats:
     return ratio(planned.amount("kind_revenue_1w"), planned.amount("kind_share_1w"))
 
 
-def _fact(name: str) -> Stack:
+Compute = Callable[[Planned], Floats]
+
+
+def _fact(name: str) -> Compute:
     return lambda planned: planned.facts[name]
 
 
-def _place(of: Stack, place: int) -> Stack:
+def _row(of: Compute, place: int) -> Compute:
     return lambda planned: planned.shared(of)[place]
-
-
-def _planned_exposures_if_any(planned: Planned) -> Floats:
-    return np.where(planned.shared(_targets) > 0, planned.shared(_planned_exposures), np.nan)
 
 
 def _seen_share(planned: Planned) -> Floats:
     seen = planned.amount("target_exposures") > 0
     return ratio(planned.per_campaign(planned.exposures * seen), planned.shared(_planned_exposures))
-
-
-_responses, _responses_by_kind, _baselines = (
-    _total(expected) for expected in (expected_response, expected_by_kind, expected_baseline)
-)
 
 
 @dataclass(frozen=True)
@@ -137,66 +138,66 @@ FEATURES: tuple[Feature, ...] = (
         "planned_response",
         "all",
         "past revenue per exposure of its targets x planned exposures",
-        _place(_responses, 0),
+        _row(_totals, RESPONSE),
     ),
     Feature(
         "planned_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _place(_responses, 1),
+        _row(_totals, RESPONSE + 1),
     ),
     Feature(
         "planned_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _place(_responses, 2),
+        _row(_totals, RESPONSE + 2),
     ),
     Feature(
         "kind_response",
         "all",
         "past revenue per exposure of its kind, whichever the targets, x planned exposures",
-        _place(_responses_by_kind, 0),
+        _row(_totals, BY_KIND),
     ),
     Feature(
         "kind_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _place(_responses_by_kind, 1),
+        _row(_totals, BY_KIND + 1),
     ),
     Feature(
         "kind_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _place(_responses_by_kind, 2),
+        _row(_totals, BY_KIND + 2),
     ),
     Feature(
         "target_baseline",
         "8 w",
         "what its targets earn without a campaign, over the planned exposures",
-        _place(_baselines, 1),
+        _row(_totals, BASELINE + 1),
     ),
-    Feature("target_baseline_4w", "4 w", "the same over four weeks", _place(_baselines, 0)),
-    Feature("target_baseline_26w", "26 w", "the same over half a year", _place(_baselines, 2)),
+    Feature("target_baseline_4w", "4 w", "the same over four weeks", _row(_totals, BASELINE)),
+    Feature("target_baseline_26w", "26 w", "the same over half a year", _row(_totals, BASELINE + 2)),
     Feature(
         "best_target_response",
         "all",
         "planned response of its strongest target",
-        _largest(expected_response, 0),
+        _row(_largest, RESPONSE),
     ),
-    Feature("best_target_baseline", "8 w", "baseline of its strongest target", _largest(expected_baseline, 1)),
+    Feature("best_target_baseline", "8 w", "baseline of its strongest target", _row(_largest, BASELINE + 1)),
     Feature(
         "response_concentration",
         "all",
         "how much few targets carry its planned response",
-        _concentration(expected_response, 0),
+        _row(_concentrations, RESPONSE),
     ),
     Feature(
-        "baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(expected_baseline, 1)
+        "baseline_concentration", "8 w", "how much few targets carry its baseline", _row(_concentrations, BASELINE + 1)
     ),
     Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
-    Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _place(_kind_means, 0)),
-    Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _place(_kind_means, 1)),
-    Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _place(_kind_means, 2)),
+    Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _row(_kind_means, 0)),
+    Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _row(_kind_means, 1)),
+    Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _row(_kind_means, 2)),
     Feature("kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean_1w),
     Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.amount("kind_launches")),
     Feature(

@@ -29,6 +29,9 @@ class _Kept:
 
     def at(self, labels: Sequence[str]) -> Floats:
         unseen, row = len(self.rows), self.rows.get
+        if len(labels) == 1:
+            only = row(labels[0], unseen)
+            return self.values[only : only + 1].T
         return self.values.take([row(label, unseen) for label in labels], axis=0).T
 
 

@@ -39,7 +39,11 @@ place = Place()
 queue_routes = queue_app(lambda: wiring.desk(Settings.read()))
 
 
-@bentoml.service(name="Priority")
+# LightGBM wants OpenMP, which slim images lack; packages come from pyproject.toml, locked when a Bento is built.
+image = bentoml.images.Image(python_version="3.11").system_packages("libgomp1")
+
+
+@bentoml.service(name="Priority", image=image)
 @bentoml.asgi_app(model_routes)
 class Priority:
     """What delay costs each campaign. Stateless: any number of workers answer alike."""

@@ -151,7 +151,9 @@ class Settings(BaseSettings):
     predict_timeout_s: Positive = Field(60.0, description="wall-clock seconds that a prediction may take")
     log_every: PositiveInt = Field(1000, description="of the requests to /predict, one of so many is logged")
     packed_model: Path | None = Field(
-        None, description="directory of a bundle that answers when neither registry nor cache has a champion"
+        None,
+        description="directory of a bundle that answers when neither registry nor cache has a champion; default: the"
+        " one packed into the Bento",
     )
     snapshot_max_age_h: Positive | None = Field(
         None, description="age at which the model's feature snapshot no longer answers; default: no limit"

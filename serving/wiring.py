@@ -27,6 +27,7 @@ from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
 from serving.model import Bundle
+from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
@@ -67,7 +68,7 @@ def reign(settings: Settings) -> Reign:
     def fitted(bundle: Bundle) -> Bundle:
         return replace(bundle, matrix=weights, snapshot_max_age_h=settings.snapshot_max_age_h)
 
-    line = Line(settings.tracking_uri, settings.home / "models", settings.packed_model, weights, fitted)
+    line = Line(settings.tracking_uri, settings.home / "models", settings.packed_model or BESIDE, weights, fitted)
     return Reign(line, meters(), settings.model_poll_s)
 
 

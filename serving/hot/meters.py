@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from prometheus_client import Counter, Histogram
-
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -20,6 +18,9 @@ class Meters:
     """
 
     def __init__(self) -> None:
+        # Imported here: the library decides at its import whether counts are shared between processes.
+        from prometheus_client import Counter, Histogram  # noqa: PLC0415
+
         requests = Counter(
             "precedence_predict_requests", "Requests to /predict by what the hot path made of them", ["outcome"]
         )

@@ -31,9 +31,9 @@ def fallback_reasons(
         stale = f"the feature snapshot is {snapshot_age_h:.0f} h old, more than {max_age_h:g} h; valued by the matrix"
         return [stale] * len(features)
     # Unknown is NaN, and NaN is not above zero.
-    known = np.any(features[:, _EVIDENCE] > 0, axis=1)
+    known = np.logical_or.reduce([features[:, column] > 0 for column in _EVIDENCE])
     targets = features[:, _TARGETS] > 0
-    if known.all() and (targets.all() or not by_targets):
+    if known.all() and (not by_targets or targets.all()):
         return [None] * len(features)
     return [
         NOTHING_KNOWN if not k else NO_TARGETS if by_targets and not t else None

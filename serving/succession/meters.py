@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from prometheus_client import Counter, Gauge
-
 from serving.prediction import ModelIdentity
 
 
@@ -19,6 +17,9 @@ class Meters:
     """
 
     def __init__(self) -> None:
+        # Imported here: the library decides at its import whether counts are shared between processes.
+        from prometheus_client import Counter, Gauge  # noqa: PLC0415
+
         self._installed = Counter(
             "precedence_models_installed", "Models that began to serve, by what they are", ["source"]
         )

@@ -23,7 +23,7 @@ from serving.hot import Answering
 from serving.model import Bundle
 from tests.bench.ours import market
 from tests.bench.ours.asking import Answered, Asked, measured
-from tests.bench.ours.predicting import Server, body, ready_s, servers, steps_us
+from tests.bench.ours.predicting import AT, Server, body, ready_s, servers, steps_us
 from tests.measuring import Figure, keep
 
 ROUNDS, SECONDS, WARM_S = 5, 3.0, 1.5
@@ -76,10 +76,15 @@ def batches(server: Server, bundle: Bundle) -> tuple[float, float]:
 def by_size(bundle: Bundle) -> tuple[float, float]:
     """Microseconds of a prediction over the smaller and the larger snapshot."""
     larger = replace(bundle, snapshot=market.snapshot(MANY))
-    took = []
-    for each, entities in ((bundle, ENTITIES), (larger, MANY)):
-        took.append(steps_us(each, market.campaigns(200, entities))["all of the prediction"])
-    return took[0], took[1]
+    asked = {ENTITIES: market.campaigns(500, ENTITIES), MANY: market.campaigns(500, MANY)}
+    took: dict[int, list[float]] = {ENTITIES: [], MANY: []}
+    for _ in range(10 * ROUNDS):
+        for each, entities in ((bundle, ENTITIES), (larger, MANY)):
+            begun = time.perf_counter()
+            for campaign in asked[entities]:
+                each.predict([campaign], AT)
+            took[entities].append(1e6 * (time.perf_counter() - begun) / len(asked[entities]))
+    return median(took[ENTITIES]), median(took[MANY])
 
 
 def memory_mb(server: Server, requests: int) -> tuple[float, float]:
