@@ -7,161 +7,119 @@ Money is in dollars; NaN means "not known", which trees take as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import numpy as np
 
-from features.curves import Floats, Indices
-from features.ledgers import Entity
+from features.aggregates import BASELINE_WEEKS, MEMORIES
+from features.curves import Floats
+from features.planned import Planned, ratio
 
 WEEK_H = 168.0
 PRIOR_WEIGHT = 0.5
 """How much the pooled rate counts beside a target's own history, in mean planned exposures per target."""
 
 
-def weeks(count: float) -> timedelta:
-    """A duration of some weeks."""
-    return timedelta(weeks=count)
+def _targets(planned: Planned) -> Floats:
+    """How many targets each campaign addresses."""
+    return np.bincount(planned.row, minlength=len(planned.moments_h)).astype(np.float64)
 
 
-@dataclass(frozen=True)
-class Aggregate:
-    """A sum over the facts known about an entity; `amount` None asks when the latest was known (hours)."""
-
-    name: str
-    entity: Entity
-    ledger: str
-    amount: str | None
-    window: timedelta | None = None
-    half_life: timedelta | None = None
+def _planned_exposures(planned: Planned) -> Floats:
+    return planned.per_campaign(planned.exposures)
 
 
-def _per_memory(prefix: str, entity: Entity, ledger: str, amounts: tuple[str, ...]) -> list[Aggregate]:
-    memories = {"": None, "_13w": weeks(13), "_4w": weeks(4)}
-    return [
-        Aggregate(f"{prefix}_{amount}{suffix}", entity, ledger, amount, half_life=half_life)
-        for amount in amounts
-        for suffix, half_life in memories.items()
-    ]
-
-
-AGGREGATES: tuple[Aggregate, ...] = (
-    *_per_memory("target", Entity.TARGET_IN_CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("kind_in_channel", Entity.KIND_IN_CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("channel", Entity.CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("kind", Entity.KIND, "outcomes", ("revenue", "share")),
-    Aggregate("kind_revenue_1w", Entity.KIND, "outcomes", "revenue", half_life=weeks(1)),
-    Aggregate("kind_share_1w", Entity.KIND, "outcomes", "share", half_life=weeks(1)),
-    Aggregate("kind_launches", Entity.KIND, "outcomes", "launches"),
-    Aggregate("kind_last_h", Entity.KIND, "outcomes", None),
-    *(
-        Aggregate(f"{entity}_{amount}_{n}w", entity, "baseline", amount, window=weeks(n))
-        for entity, amount in ((Entity.TARGET, "value"), (Entity.MARKET, "readings"))
-        for n in (4, 8, 26)
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """Planned campaigns with what was known about them, as columns.
-
-    Attributes
-    ----------
-    moments_h : the moment asked about, one a campaign, hours since the epoch.
-    facts : declared numbers, one entry a campaign, NaN where not declared.
-    row : position of its campaign, one entry a planned target.
-    exposures : planned exposures, one entry a planned target.
-    known : aggregates by name; one entry a planned target for target entities, else one a campaign.
-    """
-
-    moments_h: Floats
-    facts: Mapping[str, Floats]
-    row: Indices
-    exposures: Floats
-    known: Mapping[str, Floats] = field(default_factory=dict)
-
-    def per_campaign(self, amount: Floats) -> Floats:
-        """Sum over each campaign's targets."""
-        sums: Floats = np.bincount(self.row, amount, minlength=len(self.moments_h)).astype(np.float64)
-        return sums
-
-    def largest(self, amount: Floats) -> Floats:
-        """Largest known over each campaign's targets; NaN where none is."""
-        largest = np.full(len(self.moments_h), -np.inf)
-        np.maximum.at(largest, self.row, np.where(np.isnan(amount), -np.inf, amount))
-        return np.where(np.isneginf(largest), np.nan, largest)
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Numerator over denominator; NaN where there is nothing to divide by."""
-    quotient: Floats = np.divide(
-        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0
-    )
-    return quotient
-
-
-def expected_response(planned: Planned, memory: str = "") -> Floats:
+def expected_response(planned: Planned) -> Floats:
     """Dollars expected from each planned target: its past rate per exposure times the planned exposures.
 
-    A thin history is shrunk towards the pooled rate of the campaign's own targets, and that towards its
-    channel's (an empirical-Bayes style ratio estimate).
+    Shape (memories, planned targets). A thin history is shrunk towards the pooled rate of the campaign's own targets,
+    and that towards its channel's (an empirical-Bayes style ratio estimate).
     """
-    revenue, exposures = planned.known[f"target_revenue{memory}"], planned.known[f"target_exposures{memory}"]
-    channel = ratio(planned.known[f"channel_revenue{memory}"], planned.known[f"channel_exposures{memory}"])
-    targets = planned.per_campaign(np.ones(len(planned.row)))
-    prior = PRIOR_WEIGHT * ratio(planned.per_campaign(planned.exposures), targets)
-    pooled = ratio(planned.per_campaign(revenue) + prior * channel, planned.per_campaign(exposures) + prior)
-    rate = ratio(revenue + (prior * pooled)[planned.row], exposures + prior[planned.row])
+    past = planned.amounts("target_revenue", 2 * _MEMORIES)  # revenue, then exposures
+    revenue, exposures = past[:_MEMORIES], past[_MEMORIES:]
+    sums = planned.per_campaign(past)
+    channel = ratio(planned.amounts("channel_revenue"), planned.amounts("channel_exposures"))
+    prior = PRIOR_WEIGHT * ratio(planned.shared(_planned_exposures), planned.shared(_targets))
+    pooled = ratio(sums[:_MEMORIES] + prior * channel, sums[_MEMORIES:] + prior)
+    rate = ratio(revenue + planned.per_target(prior * pooled), exposures + planned.per_target(prior))
     return rate * planned.exposures
 
 
-def expected_by_kind(planned: Planned, memory: str = "") -> Floats:
+def expected_by_kind(planned: Planned) -> Floats:
     """Dollars expected from each planned target if exposures earn what they did for its kind in its channel.
 
-    A target without a past says nothing itself: a grocery campaign in six has no other.
+    Shape (memories, planned targets). A target without a past says nothing itself: a grocery campaign in six has no
+    other.
     """
-    rate = ratio(planned.known[f"kind_in_channel_revenue{memory}"], planned.known[f"kind_in_channel_exposures{memory}"])
-    return rate[planned.row] * planned.exposures
+    rate = ratio(planned.amounts("kind_in_channel_revenue"), planned.amounts("kind_in_channel_exposures"))
+    return planned.per_target(rate) * planned.exposures
 
 
-def expected_baseline(planned: Planned, n_weeks: int) -> Floats:
-    """Dollars each planned target would earn over its planned exposures without the campaign."""
-    readings = planned.known[f"market_readings_{n_weeks}w"][planned.row]
-    return ratio(planned.known[f"target_value_{n_weeks}w"], readings) * planned.exposures
+def expected_baseline(planned: Planned) -> Floats:
+    """Dollars each planned target would earn over its planned exposures without the campaign.
+
+    Shape (windows, planned targets).
+    """
+    first = f"_{BASELINE_WEEKS[0]}w"
+    value = planned.amounts(f"target_value{first}", len(BASELINE_WEEKS))
+    readings = planned.amounts(f"market_readings{first}", len(BASELINE_WEEKS))
+    return ratio(value, planned.per_target(readings)) * planned.exposures
 
 
-def _total(of: Callable[[Planned], Floats]) -> Callable[[Planned], Floats]:
-    def total(planned: Planned) -> Floats:
-        """Sum over targets; a campaign without targets has no expectation."""
-        targets = planned.per_campaign(np.ones(len(planned.row)))
-        return np.where(targets > 0, planned.per_campaign(of(planned)), np.nan)
-
-    return total
+def _expected(planned: Planned) -> Floats:
+    """All that is expected of each target, one after the other: what is summed up is so in one go."""
+    return np.concatenate([expected_response(planned), expected_by_kind(planned), expected_baseline(planned)])
 
 
-def _concentration(of: Callable[[Planned], Floats]) -> Callable[[Planned], Floats]:
-    def concentration(planned: Planned) -> Floats:
-        """Herfindahl index over targets: 1 when one target carries it all."""
-        amount = of(planned)
-        return ratio(planned.per_campaign(amount**2), planned.per_campaign(amount) ** 2)
-
-    return concentration
+_MEMORIES = len(MEMORIES)
+RESPONSE, BY_KIND, BASELINE = 0, _MEMORIES, 2 * _MEMORIES
+"""Where in `_expected` each begins; a memory or window later by one."""
 
 
-def _kind_mean(memory: str) -> Callable[[Planned], Floats]:
-    return lambda planned: ratio(planned.known[f"kind_revenue{memory}"], planned.known[f"kind_share{memory}"])
+def _totals(planned: Planned) -> Floats:
+    """Sums over targets; a campaign without targets has no expectation."""
+    return _if_targets(planned, planned.per_campaign(planned.shared(_expected)))
 
 
-def _fact(name: str) -> Callable[[Planned], Floats]:
+def _largest(planned: Planned) -> Floats:
+    return planned.largest(planned.shared(_expected))
+
+
+def _concentrations(planned: Planned) -> Floats:
+    """Herfindahl index over targets: 1 when one target carries it all."""
+    amount = planned.shared(_expected)
+    sums = planned.per_campaign(amount)
+    return ratio(planned.per_campaign(amount * amount), sums * sums)
+
+
+def _if_targets(planned: Planned, sums: Floats) -> Floats:
+    targets = planned.shared(_targets)
+    return sums if targets.all() else np.where(targets > 0, sums, np.nan)
+
+
+def _kind_means(planned: Planned) -> Floats:
+    return ratio(planned.amounts("kind_revenue"), planned.amounts("kind_share"))
+
+
+def _kind_mean_1w(planned: Planned) -> Floats:
+    return ratio(planned.amount("kind_revenue_1w"), planned.amount("kind_share_1w"))
+
+
+Compute = Callable[[Planned], Floats]
+
+
+def _fact(name: str) -> Compute:
     return lambda planned: planned.facts[name]
 
 
+def _row(of: Compute, place: int) -> Compute:
+    return lambda planned: planned.shared(of)[place]
+
+
 def _seen_share(planned: Planned) -> Floats:
-    seen = planned.known["target_exposures"] > 0
-    return ratio(planned.per_campaign(planned.exposures * seen), planned.per_campaign(planned.exposures))
+    seen = planned.amount("target_exposures") > 0
+    return ratio(planned.per_campaign(planned.exposures * seen), planned.shared(_planned_exposures))
 
 
 @dataclass(frozen=True)
@@ -175,85 +133,86 @@ class Feature:
     dtype: str = "float64"
 
 
-def _baseline(planned: Planned) -> Floats:
-    return expected_baseline(planned, 8)
-
-
 FEATURES: tuple[Feature, ...] = (
     Feature(
         "planned_response",
         "all",
         "past revenue per exposure of its targets x planned exposures",
-        _total(expected_response),
+        _row(_totals, RESPONSE),
     ),
     Feature(
         "planned_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _total(lambda p: expected_response(p, "_13w")),
+        _row(_totals, RESPONSE + 1),
     ),
     Feature(
         "planned_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _total(lambda p: expected_response(p, "_4w")),
+        _row(_totals, RESPONSE + 2),
     ),
     Feature(
         "kind_response",
         "all",
         "past revenue per exposure of its kind, whichever the targets, x planned exposures",
-        _total(expected_by_kind),
+        _row(_totals, BY_KIND),
     ),
     Feature(
         "kind_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _total(lambda p: expected_by_kind(p, "_13w")),
+        _row(_totals, BY_KIND + 1),
     ),
     Feature(
         "kind_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _total(lambda p: expected_by_kind(p, "_4w")),
+        _row(_totals, BY_KIND + 2),
     ),
     Feature(
         "target_baseline",
         "8 w",
         "what its targets earn without a campaign, over the planned exposures",
-        _total(_baseline),
+        _row(_totals, BASELINE + 1),
     ),
-    Feature("target_baseline_4w", "4 w", "the same over four weeks", _total(lambda p: expected_baseline(p, 4))),
-    Feature("target_baseline_26w", "26 w", "the same over half a year", _total(lambda p: expected_baseline(p, 26))),
+    Feature("target_baseline_4w", "4 w", "the same over four weeks", _row(_totals, BASELINE)),
+    Feature("target_baseline_26w", "26 w", "the same over half a year", _row(_totals, BASELINE + 2)),
     Feature(
         "best_target_response",
         "all",
         "planned response of its strongest target",
-        lambda p: p.largest(expected_response(p)),
+        _row(_largest, RESPONSE),
     ),
-    Feature("best_target_baseline", "8 w", "baseline of its strongest target", lambda p: p.largest(_baseline(p))),
+    Feature("best_target_baseline", "8 w", "baseline of its strongest target", _row(_largest, BASELINE + 1)),
     Feature(
         "response_concentration",
         "all",
         "how much few targets carry its planned response",
-        _concentration(expected_response),
+        _row(_concentrations, RESPONSE),
     ),
-    Feature("baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(_baseline)),
-    Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
-    Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _kind_mean("")),
-    Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _kind_mean("_13w")),
-    Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _kind_mean("_4w")),
     Feature(
-        "kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean("_1w")
+        "baseline_concentration", "8 w", "how much few targets carry its baseline", _row(_concentrations, BASELINE + 1)
     ),
-    Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.known["kind_launches"]),
+    Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
+    Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _row(_kind_means, 0)),
+    Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _row(_kind_means, 1)),
+    Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _row(_kind_means, 2)),
+    Feature("kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean_1w),
+    Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.amount("kind_launches")),
     Feature(
         "weeks_since_kind",
         "all",
         "weeks since a campaign of its kind ended",
-        lambda p: (p.moments_h - p.known["kind_last_h"]) / WEEK_H,
+        lambda p: (p.moments_h - p.amount("kind_last_h")) / WEEK_H,
     ),
-    Feature("planned_exposures", "plan", "planned exposures over all targets", _total(lambda p: p.exposures)),
-    Feature("targets", "plan", "how many targets it addresses", lambda p: p.per_campaign(np.ones(len(p.row)))),
+    Feature(
+        "planned_exposures",
+        "plan",
+        "planned exposures over all targets",
+        lambda p: np.where(p.shared(_targets) > 0, p.shared(_planned_exposures), np.nan),
+    ),
+    Feature("targets", "plan", "how many targets it addresses", lambda p: p.shared(_targets)),
     Feature("work_units", "plan", "units of work", _fact("work_units")),
     Feature("window_h", "plan", "hours in which it earns", _fact("window_h")),
     Feature("planned_revenue", "plan", "revenue its owner plans", _fact("planned_revenue")),

@@ -13,14 +13,19 @@ from pydantic import AwareDatetime
 from features.curves import LATE_FRACTION
 from features.records import STRICT, Campaign, NonNegative, Share, ValueShape
 
+Source = Literal["champion", "last_good", "remembered", "matrix_in_dollars", "matrix"]
+"""What answers: the registry's champion; the bundle that last served well, in its place; what either last said,
+while the API is away; the hand-weighted matrix in dollars, by a bundle's own map; or the matrix alone, whose points
+order and are no dollars."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelIdentity:
-    """Which model answered: the registry's champion, or the hand-weighted matrix in its place."""
+    """Which model answered, or stood in for it."""
 
     name: str
     version: str | None
-    source: Literal["champion", "matrix"]
+    source: Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,7 @@ class Prediction:
     loss_per_hour : $ lost per hour of waiting; None where no value in dollars is known.
     processing_s : of the whole campaign; index and score are those of all work still to do.
     left_s : still needed after the progress that was told; all of it where none was.
-    fallback : None, or why the matrix answered instead of the model.
+    fallback : None, or why the matrix, or another bundle, answered instead of the champion.
     """
 
     campaign_id: str
@@ -142,12 +147,17 @@ class Card(ModelIdentity):
     contract : fingerprint of the feature definitions.
     training_window : first and last moment the training data cover.
     snapshot_at : moment of the facts behind every answer.
+    refused : why the registry's champion does not serve here, where another model does in its place.
+    registry : why the registry cannot be asked at present.
     label : whether values are gross revenue or incremental, above what targets earn without the campaign.
     horizon_h, index_quantiles : the scale that turns values into indices and scores; see `serving.priority`.
+    matrix_dollars : matrix points and the dollars they stand for, rising; what a fallback is valued by.
     rhythm : in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     """
 
     reason: str | None = None
+    refused: str | None = None
+    registry: str | None = None
     contract: str | None = None
     trained_at: AwareDatetime | None = None
     training_window: tuple[AwareDatetime, AwareDatetime] | None = None
@@ -157,6 +167,7 @@ class Card(ModelIdentity):
     horizon_h: float | None = None
     index_quantiles: tuple[float, ...] = ()
     rhythm: tuple[float, ...] = ()
+    matrix_dollars: tuple[tuple[float, float], ...] = ()
     features: tuple[str, ...] = ()
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
 

@@ -21,6 +21,7 @@ from serving.api.together import Together
 from serving.clock import Clock
 from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
+from serving.predictor import RemotePredictor
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
 from serving.scheduling.states import LIVE, Event, State, after
@@ -43,6 +44,7 @@ class Desk:
     clock: Clock
     admission: Admission
     supposing: Supposing
+    predictor: RemotePredictor
 
     async def submit(self, submission: Submission) -> tuple[bool, Placed]:
         """Keep a campaign with its tasks; True if it is new, False if it was submitted before with equal content.
@@ -158,8 +160,8 @@ class Desk:
         await self._board_after_change(campaign_id)
         return Redriven(campaign_id=campaign_id, redriven=redriven)
 
-    def check_ready(self) -> None:
-        """Refuse while the scheduler's steps keep breaking off.
+    def readiness(self) -> str:
+        """What those who operate it want to know beside that it is ready.
 
         Raises
         ------
@@ -172,6 +174,7 @@ class Desk:
                 f"the scheduler's last {failing} steps broke off, the last with {reason}: its log has it in full",
                 failing=failing,
             )
+        return f"prediction API: {self.predictor.state}"
 
     def queue(self, limit: int, account: str | None, state: State | None) -> Queue:
         """Live campaigns in the order work would start, at most `limit`, of one account or state if asked."""

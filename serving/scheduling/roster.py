@@ -44,8 +44,9 @@ _OWN = (
     "worked_h",
 )
 _LEAST_ROWS = 64
+_SOON_AGAIN = frozenset({"matrix", "remembered"})
 _SOONER = 30
-"""How many times as often a model is asked again when it was the matrix that answered, or work has come on since."""
+"""How many times as often a model is asked again of what none said lately, or of work that has come on since."""
 _STRIDE = 0.1 - 1e-9
 """A tenth, but for rounding: how far the share done moves before work has come on."""
 _AHEAD_S = 0.1
@@ -242,7 +243,7 @@ class Roster:
             return -np.inf
         came_on = abs(standing.progress.share_done - estimate.done_when_asked) >= _STRIDE
         # Not at once: of work that is over in seconds nobody needs to know how many are left.
-        return hours(asked_at) + self._refresh_h / (_SOONER if came_on or standing.source == "matrix" else 1)
+        return hours(asked_at) + self._refresh_h / (_SOONER if came_on or standing.source in _SOON_AGAIN else 1)
 
     def _weight(self, standing: Standing) -> float:
         """Share of a slot that a task takes: by what its campaign's tasks lately took, else as predicted cautiously."""

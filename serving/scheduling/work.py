@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from features.records import Campaign, Task
+from serving.prediction import Source
 from serving.scheduling.progress import Progress
 from serving.scheduling.states import Event, State
 
@@ -56,7 +57,7 @@ class Forecast:
     """
 
     model_version: str | None
-    source: Literal["champion", "matrix"]
+    source: Source
     horizon_h: float
     index_quantiles: tuple[float, ...]
     estimates: tuple[Estimate, ...]

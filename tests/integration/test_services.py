@@ -133,6 +133,8 @@ def test_health_metrics_and_documentation_are_there(priority: str, scheduler: st
     for url in (priority, scheduler):
         for path in ("/livez", "/readyz", "/metrics"):
             assert httpx.get(url + path).status_code == 200, path
+    assert "\nprecedence_predict_requests_total{" in httpx.get(f"{priority}/metrics").text, "ours beside BentoML's"
+    assert "\nprecedence_prediction_api_state" in httpx.get(f"{scheduler}/metrics").text
     documented = httpx.get(f"{priority}/docs.json").json()
     assert {"/predict", "/explain"} <= set(documented["paths"])
     assert "released_at" in json.dumps(documented["components"]["schemas"]["Campaign"])
@@ -232,13 +234,6 @@ def test_an_unknown_campaign_is_a_404_that_names_it(scheduler: str, path: str) -
     assert answer.status_code == 404
     assert answer.json()["campaign_id"] == "never-submitted"
     assert answer.headers["content-type"] == "application/problem+json"
-
-
-def test_an_unpicklable_content_type_is_read_as_json_all_the_same(priority: str) -> None:
-    headers = {"content-type": "application/vnd.bentoml+pickle"}
-    answer = httpx.post(f"{priority}/predict", content=json.dumps(body(ASKED[0])), headers=headers)
-    assert answer.status_code == 200
-    assert httpx.post(f"{priority}/predict", content=b"\x80\x04.", headers=headers).status_code == 400
 
 
 def test_run_by_bentoml_and_without_a_champion_the_matrix_answers_and_says_why(tmp_path: Path) -> None:
