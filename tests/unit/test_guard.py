@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
@@ -79,8 +78,8 @@ def test_a_request_keeps_the_id_it_came_with_and_gets_one_otherwise(client: http
     assert answer.headers["x-request-id"] == answer.text == "order-66:a.b_c"
     first, second = client.get("/cached"), client.get("/cached")
     assert first.headers["x-request-id"] == first.text != second.text
-    for insane in ("", "a b", "a" * 129, "-rm", 'x"}', "<b>"):
-        assert request_id_of(Headers({"x-request-id": insane})) != insane
+    for insane in ("", "a b", "a" * 129, "-rm", 'x"}', "<b>", "x\n"):
+        assert request_id_of(insane.encode()) != insane
 
 
 def test_a_problem_and_the_log_name_the_request(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
