@@ -124,7 +124,11 @@ def check_reach(settings: Settings) -> None:
     ------
     SettingInvalid
     """
-    if is_loopback(settings.host) or settings.allow_anybody is not None or Keyring(Path(settings.tokens_file)).is_there:
+    if (
+        is_loopback(settings.host)
+        or settings.allow_anybody is not None
+        or Keyring(Path(settings.tokens_file)).tokens() is not None
+    ):
         return
     allowed = (
         "must be a loopback address (127.0.0.1, ::1 or localhost) while there are no tokens: make one with"

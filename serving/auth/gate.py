@@ -63,11 +63,12 @@ class Gate:
         return caller if self._pace is None else self._too_fast(caller, self._pace) or caller
 
     def _who(self, headers: Mapping[bytes, bytes], server: tuple[str, int | None] | None) -> Caller | PrecedenceError:
-        if not self._keyring.is_there:
+        tokens = self._keyring.tokens()
+        if tokens is None:
             return ANYBODY if self._anybody else _without_tokens(headers, server)
         secret = _bearer(headers)
-        token = None if secret is None else self._keyring.good(id_of(secret))
-        if secret is None or token is None or not token.is_of(secret):
+        token = None if secret is None else tokens.get(id_of(secret))
+        if secret is None or token is None or token.revoked_at is not None or not token.is_of(secret):
             return TokenRefused(given=secret is not None)
         return token.caller
 
