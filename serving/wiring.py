@@ -17,7 +17,7 @@ from serving.api.desk import Desk
 from serving.api.supposing import Supposing
 from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
-from serving.breaker import Breaker, meter
+from serving.breaker import Breaker
 from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import SettingInvalid
@@ -26,6 +26,7 @@ from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
+from serving.meters import prediction_api
 from serving.model import Bundle
 from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
@@ -189,7 +190,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         changed=wake.set,
     )
     async with priority_client(settings) as client:
-        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=meter()))
+        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=prediction_api()))
         tick = Tick(
             store,
             executor,
