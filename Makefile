@@ -52,7 +52,7 @@ audit: $(READY) ## Look the locked packages up among known vulnerabilities, wher
 	@$(BIN)/python -m tests.audit
 
 fuzz: $(READY) ## Send both services 10,000 made-up requests, none of which may break a promise of their documents
-	@FUZZ_EXAMPLES=300 $(BIN)/python -m pytest --quiet --capture=no tests/integration/test_fuzz.py
+	@FUZZ_EXAMPLES=700 $(BIN)/python -m pytest --quiet --capture=no tests/integration/test_fuzz.py
 
 notebooks: $(READY) ## Execute the notebooks
 	@$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS),echo "There are no notebooks yet.")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
-
-from prometheus_client import Gauge
 
 
 class State(StrEnum):
@@ -74,16 +71,3 @@ class Breaker:
         if state is not self.state:
             self.state = state
             self._changed(state)
-
-
-@cache
-def meter() -> Callable[[State], None]:
-    """Shows a breaker's state in `/metrics`; made once a process."""
-    gauge = Gauge(
-        "precedence_prediction_api_state",
-        "0 while the scheduler asks the prediction API, 1 while it tries whether it is back, 2 while it rests",
-        multiprocess_mode="livemax",
-    )
-    order = [State.CLOSED, State.HALF_OPEN, State.OPEN]
-    gauge.set(0)
-    return lambda state: gauge.set(order.index(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib.metadata import version
 from typing import Any
 
@@ -55,6 +56,9 @@ class Priority:
         self._reign.begin()
         place.most_campaigns, place.timeout_s = settings.most_campaigns, settings.predict_timeout_s
         place.log_every = settings.log_every
+        # The model lives as long as it serves: no collection need go over it again and hold up an answer.
+        gc.collect()
+        gc.freeze()
         if settings.hot_path is not HotPathPlace.OFF:
             place.answering, place.meters = Answering(self._reign.model, self._clock), meters()
 

@@ -18,7 +18,7 @@ from serving.api.desk import Desk
 from serving.api.supposing import Supposing
 from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
-from serving.breaker import Breaker, meter
+from serving.breaker import Breaker
 from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import SettingInvalid
@@ -27,6 +27,7 @@ from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
+from serving.meters import prediction_api
 from serving.model import Bundle
 from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
@@ -129,7 +130,11 @@ def check_reach(settings: Settings) -> None:
     ------
     SettingInvalid
     """
-    if is_loopback(settings.host) or settings.allow_anybody is not None or Keyring(Path(settings.tokens_file)).is_there:
+    if (
+        is_loopback(settings.host)
+        or settings.allow_anybody is not None
+        or Keyring(Path(settings.tokens_file)).tokens() is not None
+    ):
         return
     allowed = (
         "must be a loopback address (127.0.0.1, ::1 or localhost) while there are no tokens: make one with"
@@ -191,7 +196,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
     )
     sidecar = Sidecar()
     async with priority_client(settings) as client:
-        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=meter()))
+        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=prediction_api()))
         tick = Tick(
             store,
             executor,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -45,14 +45,24 @@ def load(server: Server, **how: object) -> Answered:
     return measured(Asked(server.port, server.path, server.bodies, **how))  # type: ignore[arg-type]
 
 
-def rounds(running: Mapping[str, Server]) -> dict[str, list[Answered]]:
+@dataclass(frozen=True)
+class Turn(Answered):
+    """What came of asking one server once, and the milliseconds of a core that a request took it."""
+
+    core_ms: float
+
+
+def rounds(running: Mapping[str, Server]) -> dict[str, list[Turn]]:
     """All servers in turn, several times over, each round beginning with another."""
     for server in running.values():
         load(server, seconds=WARM_S)
-    names, found = list(running), {name: list[Answered]() for name in running}
+    names, found = list(running), {name: list[Turn]() for name in running}
     for number in range(ROUNDS):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            found[name].append(load(running[name], seconds=SECONDS))
+            before = running[name].cpu_s()
+            answered = load(running[name], seconds=SECONDS)
+            core_ms = 1e3 * (running[name].cpu_s() - before) / answered.requests
+            found[name].append(Turn(**asdict(answered), core_ms=core_ms))
     return found
 
 
@@ -95,7 +105,7 @@ def memory_mb(server: Server, requests: int) -> tuple[float, float]:
     return before, server.memory_mb()
 
 
-def speed(found: Mapping[str, Sequence[Answered]]) -> tuple[list[Figure], list[str]]:
+def speed(found: Mapping[str, Sequence[Turn]]) -> tuple[list[Figure], list[str]]:
     """Requests a second and p99 of every server, and which promises they break. Ratios are medians over rounds."""
     made, broken = [], []
     for name, answers in found.items():
@@ -107,6 +117,9 @@ def speed(found: Mapping[str, Sequence[Answered]]) -> tuple[list[Figure], list[s
         }
         made.append(Figure(f"requests ({name})", median(a.per_second for a in answers), "per second", peers, ROUNDS))
         late = median(a.p99_ms for a in answers)
+        core = median(a.core_ms for a in answers)
+        by_core = {peer: median(p.core_ms for p in found[peer]) / core for peer in peers}
+        made.append(Figure(f"time of a core a request ({name})", core, "ms", by_core, ROUNDS))
         made.append(Figure(f"p99 ({name})", late, "ms", {"floor": _p99(found, "floor") / late}, ROUNDS))
         broken += [
             f"{name}: {ratio:.2f} x {peer}, promised {PROMISED[name][peer]:g}"
@@ -118,7 +131,7 @@ def speed(found: Mapping[str, Sequence[Answered]]) -> tuple[list[Figure], list[s
     return made, broken
 
 
-def _p99(found: Mapping[str, Sequence[Answered]], name: str) -> float:
+def _p99(found: Mapping[str, Sequence[Turn]], name: str) -> float:
     return median(answer.p99_ms for answer in found[name])
 
 

@@ -37,6 +37,11 @@ class Server:
     bodies: Sequence[str]
     pid: int
 
+    def cpu_s(self) -> float:
+        """Seconds of a core that its process and all that it started have used."""
+        whole = psutil.Process(self.pid)
+        return sum(sum(each.cpu_times()[:2]) for each in (whole, *whole.children(recursive=True)))
+
     def memory_mb(self) -> float:
         """Resident memory of its process and all that it started, in megabytes."""
         whole = psutil.Process(self.pid)
