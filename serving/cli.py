@@ -46,10 +46,8 @@ def serve(
     """Serve predictions and the queue with its workers, until interrupted."""
     from serving.serve import Service, serve_both, serve_one, url_of
     from serving.settings import Settings
-    from serving.wiring import check
 
     settings = Settings.read(host=host, priority_port=priority_port, scheduler_port=scheduler_port, workers=workers)
-    check(settings)
     if only is not None:
         serve_one(Service(only), settings, tied=tied)
         return

@@ -13,9 +13,10 @@ from pydantic import AwareDatetime
 from features.curves import LATE_FRACTION
 from features.records import STRICT, Campaign, NonNegative, Share, ValueShape
 
-Source = Literal["champion", "last_good", "matrix_in_dollars", "matrix"]
-"""What answers: the registry's champion; the bundle that last served well, in its place; the hand-weighted matrix in
-dollars, by a bundle's own map; or the matrix alone, whose points order and are no dollars."""
+Source = Literal["champion", "last_good", "remembered", "matrix_in_dollars", "matrix"]
+"""What answers: the registry's champion; the bundle that last served well, in its place; what either last said,
+while the API is away; the hand-weighted matrix in dollars, by a bundle's own map; or the matrix alone, whose points
+order and are no dollars."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +151,7 @@ class Card(ModelIdentity):
     registry : why the registry cannot be asked at present.
     label : whether values are gross revenue or incremental, above what targets earn without the campaign.
     horizon_h, index_quantiles : the scale that turns values into indices and scores; see `serving.priority`.
+    matrix_dollars : matrix points and the dollars they stand for, rising; what a fallback is valued by.
     rhythm : in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     """
 
@@ -165,6 +167,7 @@ class Card(ModelIdentity):
     horizon_h: float | None = None
     index_quantiles: tuple[float, ...] = ()
     rhythm: tuple[float, ...] = ()
+    matrix_dollars: tuple[tuple[float, float], ...] = ()
     features: tuple[str, ...] = ()
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
 

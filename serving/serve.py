@@ -67,12 +67,14 @@ def serve_one(service: Service, settings: Settings, *, tied: bool) -> None:
     PrecedenceError
         What its start failed of.
     """
-    listener = _listener(service, settings)
     os.environ.update(settings.environment())
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     with tempfile.TemporaryDirectory(prefix="precedence-metrics-") as metrics:
         # BentoML's services would otherwise share a directory for their metrics, and empty it at every start.
+        # Set before anything is imported that counts: it looks there once.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        _check(settings)
+        listener = _listener(service, settings)
         if service is Service.PRIORITY and settings.priority_workers > 1:
             _serve_with_workers(settings, listener, tied=tied)
         else:
@@ -91,6 +93,7 @@ def serve_both(settings: Settings, ready: Callable[[], None]) -> None:
     ServiceEnded, ServiceUnreachable
         When one ends by itself, or does not come up in time.
     """
+    _check(settings)
     for service in Service:
         _listener(service, settings).close()
     with _stopped_by_signals() as stopping, ExitStack() as started:
@@ -118,6 +121,12 @@ def _listener(service: Service, settings: Settings) -> socket.socket:
         listener.close()
         raise SettingInvalid(f"{service}_port", port, f"must be a port that is free ({error.strerror})") from error
     return listener
+
+
+def _check(settings: Settings) -> None:
+    from serving.wiring import check  # noqa: PLC0415 - see where metrics are kept
+
+    check(settings)
 
 
 def _serve_here(service: Service, settings: Settings, listener: socket.socket) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from serving.errors import SettingInvalid
 
+_SECRET = re.compile("TOK|SECRET|PASS|KEY")
+"""What the name of a secret has, even misspelt."""
+
 PREFIX, FILE = "PRECEDENCE_", "precedence.toml"
 
 
@@ -36,7 +39,8 @@ def refuse_unknown(environment: Mapping[str, str], known: frozenset[str]) -> Non
     """
     for variable, value in environment.items():
         if variable.upper().startswith(PREFIX) and variable.upper().removeprefix(PREFIX).lower() not in known:
-            raise SettingInvalid(variable, value, f"is no known setting; known are {', '.join(sorted(known))}")
+            shown = "***" if _SECRET.search(variable.upper()) else value
+            raise SettingInvalid(variable, shown, f"is no known setting; known are {', '.join(sorted(known))}")
 
 
 def refuse_secrets(file: Path, secrets: tuple[str, ...]) -> None:

@@ -67,8 +67,10 @@ def why_told(place: Place) -> str:
 
 
 def _stand_in(source: str | None, why: str) -> str:
-    who = "the last good model" if source == "last_good" else "the hand matrix"
-    return f"{who}, not the champion: {why}"
+    return f"{_STAND_INS.get(source or '', 'the hand matrix')}, not the champion: {why}"
+
+
+_STAND_INS = {"last_good": "the last good model", "remembered": "what was last predicted"}
 
 
 def supposed_told(supposed: Supposed) -> str:
@@ -124,9 +126,9 @@ def at(moment: datetime | None, now: datetime) -> str:
     return f"{moment:%b} {moment.day} {moment:%H:%M}" if moment.year == now.year else f"{moment:%Y-%m-%d}"
 
 
-def _on_days(middling: datetime | None, bad: datetime | None) -> str | None:
+def _on_days(middling: datetime | None, bad: datetime | None) -> str:
     if middling is None:
-        return None
+        return "nobody can say yet"
     return f"about {told(middling)}, {'nobody knows when' if bad is None else f'by {told(bad)}'} on a bad day"
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
 from serving.addresses import is_loopback
 from serving.api.admission import Admission
@@ -17,6 +18,7 @@ from serving.api.desk import Desk
 from serving.api.supposing import Supposing
 from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
+from serving.breaker import Breaker
 from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import SettingInvalid
@@ -25,12 +27,15 @@ from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
+from serving.meters import prediction_api
 from serving.model import Bundle
 from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
+from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import ANYBODY_IN_WORDS, Settings
+from serving.sidecar import Sidecar
 from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
 from serving.succession import Line, Reign, meters
@@ -39,6 +44,8 @@ log = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
 """How long a stopping scheduler waits for running tasks to reach a checkpoint; a chunk cut off is run again."""
+_FIRST_LOAD_H = 1 / 60
+"""What is loaded in the first minute (of the wall clock) was there before: no sign of what will come."""
 
 
 def matrix(settings: Settings) -> Matrix:
@@ -123,7 +130,11 @@ def check_reach(settings: Settings) -> None:
     ------
     SettingInvalid
     """
-    if is_loopback(settings.host) or settings.allow_anybody is not None or Keyring(Path(settings.tokens_file)).is_there:
+    if (
+        is_loopback(settings.host)
+        or settings.allow_anybody is not None
+        or Keyring(Path(settings.tokens_file)).tokens() is not None
+    ):
         return
     allowed = (
         "must be a loopback address (127.0.0.1, ::1 or localhost) while there are no tokens: make one with"
@@ -183,8 +194,9 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         chance=Random(),  # noqa: S311 - spreads retries
         changed=wake.set,
     )
+    sidecar = Sidecar()
     async with priority_client(settings) as client:
-        predictor = RemotePredictor(client, matrix(settings))
+        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=prediction_api()))
         tick = Tick(
             store,
             executor,
@@ -202,13 +214,19 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             rules=settings.rules(),
             pace_s=executor.pace_s,
             fit=executor.fit,
+            lookout=Lookout(
+                every_s=settings.outlook_every_s,
+                since_h=hours(time.now()) + _FIRST_LOAD_H * settings.clock_scale,
+                beside=sidecar,
+            ),
         )
         loop = asyncio.create_task(tick.run())
         try:
             admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
-            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time))
+            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
         finally:
             await tick.stop(_GRACE_S)
             await loop
+            await sidecar.close()
             await known.close()
             store.close()

@@ -15,9 +15,10 @@ import uvicorn
 
 
 @contextmanager
-def listening(app: Any, deadline_s: float = 60.0) -> Iterator[httpx.Client]:
+def listening(app: Any, deadline_s: float = 60.0, port: int = 0, **how: Any) -> Iterator[httpx.Client]:
     """A client of the application, which starts and ends with the context, lifespan included."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="on", **how)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

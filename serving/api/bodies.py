@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from features.records import Campaign, Identifier, Kpi, Signal, Task
 from serving.api.faults import faults_of, shown
+from serving.api.times import written_out
 from serving.errors import BadInput, NotJson
 from serving.prediction import Headway
 from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
@@ -146,7 +147,7 @@ def read(body: TypeAdapter[Body], data: bytes | str) -> Body:
     BadInput
         Naming every field at fault, its value and what is allowed.
     """
-    parsed(data)
+    written_out(parsed(data))
     return _validated(body, data)
 
 
@@ -159,6 +160,7 @@ def read_for(campaign_id: str, body: TypeAdapter[Body], data: bytes | str) -> Bo
         As `read` does; also when the body names another campaign than the path.
     """
     document = parsed(data)
+    written_out(document)
     if not isinstance(document, dict):
         return _validated(body, data)
     if body is SUBMISSION:

@@ -82,6 +82,7 @@ CARD: Json = {
     "horizon_h": 12.0,
     "index_quantiles": [0.0, 41.7, 903.2],
     "rhythm": [],
+    "matrix_dollars": [[20.0, 40.0], [80.0, 2400.0]],
     "features": ["planned_exposures", "urgency"],
     "metrics": {"value": {"spearman": 0.93}},
 }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from random import getrandbits
 
-from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.problems import problem_response
-from serving.auth.gate import Caller, Gate
+from serving.auth.gate import ANYBODY, READ, Gate
 from serving.auth.routes import Routes
+from serving.auth.tokens import Caller
 from serving.errors import MediaTypeUnknown, PrecedenceError
 from serving.logs import REQUEST_ID
 
@@ -30,7 +30,8 @@ SAFE_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 """Every answer has these, unless it says otherwise by itself."""
 
 _OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
-_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_READ = READ | {b"content-type", b"x-request-id"}
 _POLICY_VIOLATED = 1008
 
 
@@ -56,14 +57,17 @@ class Guarded:
         if scope["type"] not in {"http", "websocket"} or CALLER in scope.get("state", ()):
             await self._app(scope, receive, send)  # it has passed a guard further out already
             return
-        headers = Headers(scope=scope)
-        request_id = request_id_of(headers)
+        # The first of each, as everybody else reads them.
+        headers = {name: value for name, value in reversed(scope["headers"]) if name in _READ}
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
         REQUEST_ID.set(request_id)
-        admitted = self._gate.admit(scope, self._routes.scope_of(scope.get("method", "GET"), scope["path"]))
+        needs = self._routes.scope_of(scope.get("method", "GET"), scope["path"])
+        admitted = self._gate.admit(headers, scope.get("server"), needs)
         refusal = _unreadable(headers) if isinstance(admitted, Caller) else admitted
+        scope.setdefault("state", {})[CALLER] = admitted
         if scope["type"] == "websocket":
             if refusal is None:
-                await self._app(_asked_by(admitted, scope), receive, send)
+                await self._app(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": _POLICY_VIOLATED, "reason": refusal.title})
             return
@@ -71,21 +75,24 @@ class Guarded:
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = message.setdefault("headers", [])
-                there = {name.lower() for name, _ in given}
-                message["headers"] = [*given, *(mark for mark in marks if mark[0] not in there)]
+                given = message.get("headers", [])
+                there = {name for name, _ in given}
+                message["headers"] = [*given, *[mark for mark in marks if mark[0] not in there]]
             await send(message)
 
-        if refusal is None:
-            await self._app(_asked_by(admitted, scope), receive, marked)
-        else:
-            await problem_response(refusal)(scope, receive, marked)
+        await (self._app if refusal is None else problem_response(refusal))(scope, receive, marked)
 
 
-def request_id_of(headers: Headers) -> str:
+def caller_of(request: Request) -> Caller:
+    """Who asks; anybody, where no guard stands before the application."""
+    return getattr(request.state, CALLER, ANYBODY)
+
+
+def request_id_of(given: bytes) -> str:
     """The id that the caller gave the request, if it is fit for headers and logs, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    if given and _SANE_ID.fullmatch(given):
+        return given.decode()
+    return f"{getrandbits(64):016x}"
 
 
 def marks_of(request_id: str, scheme: str) -> list[tuple[bytes, bytes]]:
@@ -94,13 +101,9 @@ def marks_of(request_id: str, scheme: str) -> list[tuple[bytes, bytes]]:
     return [(b"x-request-id", request_id.encode()), *SAFE_HEADERS, *over_tls]
 
 
-def _asked_by(caller: object, scope: Scope) -> Scope:
-    state: dict[str, Any] = {**scope.get("state", {}), CALLER: caller}
-    return {**scope, "state": state}
-
-
-def _unreadable(headers: Headers) -> PrecedenceError | None:
+def _unreadable(headers: Mapping[bytes, bytes]) -> PrecedenceError | None:
     """Why the body is not looked at. One without a type is read as JSON, as every other is: strictly."""
-    given = headers.get("content-type", "")
-    kind = given.partition(";")[0].strip().lower()
-    return None if kind in {"", "application/json"} else MediaTypeUnknown(given)
+    given = headers.get(b"content-type", b"application/json")
+    if given == b"application/json" or given.partition(b";")[0].strip().lower() in {b"", b"application/json"}:
+        return None
+    return MediaTypeUnknown(given.decode("latin-1"))

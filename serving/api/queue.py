@@ -18,11 +18,13 @@ from serving.api.desk import Desk
 from serving.api.document import document
 from serving.api.faults import fault_of
 from serving.api.front import page
+from serving.api.guard import caller_of
 from serving.api.operations import QUEUE
 from serving.api.problems import problem_response
 from serving.api.sizes import BoundedBodies
 from serving.api.strictness import method_unknown, only_known_parameters
 from serving.auth.routes import SCHEDULER
+from serving.auth.scopes import Scope
 from serving.errors import BadInput, NotReady, PrecedenceError
 from serving.scheduling.states import State
 
@@ -167,10 +169,15 @@ def _add_front(app: FastAPI) -> None:
         return HTMLResponse(page(app.title, "Campaigns in the order their work runs.", _PLACES))
 
     @app.get("/readyz", include_in_schema=False)
-    async def ready(desk: OpenDesk) -> PlainTextResponse:
-        """Tell whether the scheduler does its work; a problem says why not."""
-        desk.check_ready()
-        return PlainTextResponse("\n")
+    async def ready(request: Request, desk: OpenDesk) -> PlainTextResponse:
+        """Tell whether the scheduler does its work, and those who operate it, why not or how well."""
+        told = Scope.OPERATE in caller_of(request).may
+        try:
+            return PlainTextResponse(f"{desk.readiness() if told else ''}\n")
+        except NotReady as error:
+            if told:
+                raise
+            raise NotReady("the scheduler's steps break off: its log has the reason") from error
 
 
 _PLACES = {

@@ -65,7 +65,7 @@ def _tag(start: Message, body: bytes, kept_by: str, age_s: int) -> None:
 
 def _kept_by(scope: Scope) -> str:
     """What a token was needed for is kept by its caller alone, or by an edge cache that is told to look at tokens."""
-    return "public" if scope.get("state", {}).get(CALLER) is ANYBODY else "private"
+    return "public" if scope.get("state", {}).get(CALLER) == ANYBODY else "private"
 
 
 def _has_it(asked: Headers, tag: str) -> bool:

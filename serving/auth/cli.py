@@ -41,7 +41,7 @@ def list_(as_json: AsJson = False) -> None:
     from serving.settings import Settings
     from serving.terminal import document, show, tokens_table
 
-    tokens = Keyring(Path(Settings.read().tokens_file)).all()
+    tokens = tuple((Keyring(Path(Settings.read().tokens_file)).tokens() or {}).values())
     kept = [
         {
             "token_id": token.token_id,

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from serving.addresses import is_loopback
 from serving.auth.keyring import Keyring
-from serving.auth.scopes import Scope, covered
+from serving.auth.scopes import Scope
 from serving.auth.throttle import PerMinute
-from serving.auth.tokens import id_of
+from serving.auth.tokens import Caller, id_of
 from serving.errors import AskedFromElsewhere, AskedTooFast, NobodyMayAsk, NotAllowed, PrecedenceError, TokenRefused
 
-Headers = Iterable[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, and all that they may."""
-
-    token_id: str
-    name: str
-    may: frozenset[Scope]
-
+READ = frozenset({b"authorization", b"host", b"origin"})
+"""The headers that are looked at."""
 
 ANYBODY = Caller("", "anybody", frozenset(Scope))
 """Who asks where there are no tokens."""
@@ -53,64 +42,60 @@ class Gate:
         self._keyring, self._anybody, self._now_s = keyring, anybody, now_s
         self._pace = None if per_min is None else PerMinute(per_min)
 
-    def admit(self, asked: Mapping[str, Any], needs: Scope | None) -> Caller | PrecedenceError:
+    def admit(
+        self, headers: Mapping[bytes, bytes], server: tuple[str, int | None] | None, needs: Scope | None
+    ) -> Caller | PrecedenceError:
         """Who asks, or why they may not.
 
         Parameters
         ----------
-        asked : an ASGI scope, of which `headers` and `server` are read (the address it came in at).
+        headers : by lower-case name; those of `READ` are read.
+        server : the address that the request came in at, as ASGI tells it.
         needs : the scope of the route, None for an open one: whoever asks there is anybody at most.
         """
-        caller = self._who(asked)
+        caller = self._who(headers, server)
         if needs is None:
             return caller if isinstance(caller, Caller) else NOBODY
         if isinstance(caller, PrecedenceError):
             return caller
         if needs not in caller.may:
             return NotAllowed(caller.name, needs, sorted(caller.may))
-        return self._too_fast(caller) or caller
+        return caller if self._pace is None else self._too_fast(caller, self._pace) or caller
 
-    def _who(self, asked: Mapping[str, Any]) -> Caller | PrecedenceError:
-        headers = asked["headers"]
-        if not self._keyring.is_there:
-            return ANYBODY if self._anybody else _without_tokens(asked)
+    def _who(self, headers: Mapping[bytes, bytes], server: tuple[str, int | None] | None) -> Caller | PrecedenceError:
+        tokens = self._keyring.tokens()
+        if tokens is None:
+            return ANYBODY if self._anybody else _without_tokens(headers, server)
         secret = _bearer(headers)
-        token = None if secret is None else self._keyring.good(id_of(secret))
-        if secret is None or token is None or not token.is_of(secret):
+        token = None if secret is None else tokens.get(id_of(secret))
+        if secret is None or token is None or token.revoked_at is not None or not token.is_of(secret):
             return TokenRefused(given=secret is not None)
-        return Caller(token.token_id, token.name, covered(token.scopes))
+        return token.caller
 
-    def _too_fast(self, caller: Caller) -> AskedTooFast | None:
-        if self._pace is None:
-            return None
+    def _too_fast(self, caller: Caller, pace: PerMinute) -> AskedTooFast | None:
         now_s = self._now_s()
-        over_s = self._pace.over_s(caller.token_id, now_s)
+        over_s = pace.over_s(caller.token_id, now_s)
         if over_s > 0:
-            return AskedTooFast(caller.name, self._pace.per_min, over_s)
-        self._pace.count(caller.token_id, now_s)
+            return AskedTooFast(caller.name, pace.per_min, over_s)
+        pace.count(caller.token_id, now_s)
         return None
 
 
-def _bearer(headers: Headers) -> bytes | None:
-    kind, _, secret = _header(headers, b"authorization").partition(b" ")
+def _bearer(headers: Mapping[bytes, bytes]) -> bytes | None:
+    kind, _, secret = headers.get(b"authorization", b"").partition(b" ")
     return secret.strip() or None if kind.lower() == b"bearer" else None
 
 
-def _header(headers: Headers, wanted: bytes) -> bytes:
-    return next((value for name, value in headers if name == wanted), b"")
-
-
-def _without_tokens(asked: Mapping[str, Any]) -> Caller | PrecedenceError:
+def _without_tokens(headers: Mapping[bytes, bytes], server: tuple[str, int | None] | None) -> Caller | PrecedenceError:
     """Anybody, if the request came in at loopback, under its name, and not on behalf of a page from elsewhere.
 
     Such a page reaches loopback too, since it is the user's own browser that asks: it then says whose page that is in
     `Origin`, or, if the page had a name of its own point here, says that name in `Host`.
     """
-    server, headers = asked.get("server"), asked["headers"]
-    host = _header(headers, b"host").decode("latin-1")
+    host = headers.get(b"host", b"").decode("latin-1")
     if server is None or not is_loopback(server[0]) or not is_loopback(_without_port(host)):
         return NobodyMayAsk()
-    origin = _header(headers, b"origin").decode("latin-1")
+    origin = headers.get(b"origin", b"").decode("latin-1")
     if origin and origin.partition("://")[2] != host:
         return AskedFromElsewhere(origin)
     return ANYBODY

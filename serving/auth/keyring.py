@@ -42,19 +42,21 @@ class Keyring:
         if file.exists():
             self._read()
 
-    @property
-    def is_there(self) -> bool:
-        """Whether tokens were ever made; they bind even if all are revoked."""
-        return self._current() is not None
-
-    def good(self, token_id: str) -> Token | None:
-        """The token of an id, unless it is unknown or revoked."""
-        token = (self._current() or {}).get(token_id)
-        return token if token is not None and token.revoked_at is None else None
-
-    def all(self) -> tuple[Token, ...]:
-        """Every token, oldest first, those revoked included."""
-        return tuple((self._current() or {}).values())
+    def tokens(self) -> Mapping[str, Token] | None:
+        """Every token by its id, oldest first, those revoked included; None as long as none was ever made."""
+        try:
+            found = os.stat(self._file)  # noqa: PTH116 - every request asks, and a path takes longer
+        except OSError:
+            return self._tokens
+        stamp = found.st_mtime_ns, found.st_size, found.st_ino
+        if stamp != self._stamp:
+            try:
+                self._tokens = self._read()
+            except SettingInvalid as error:
+                self._tokens = self._tokens or {}
+                log.error("tokens_unreadable", extra={"reason": str(error)})  # noqa: TRY400 - the sentence says it
+            self._stamp = stamp
+        return self._tokens
 
     def add(self, token: Token) -> None:
         """Keep a token more."""
@@ -76,21 +78,6 @@ class Keyring:
             tokens[token_id] = token if token.revoked_at else replace(token, revoked_at=at)
             self._write(tokens)
             return tokens[token_id]
-
-    def _current(self) -> Mapping[str, Token] | None:
-        try:
-            found = self._file.stat()
-        except OSError:
-            return self._tokens
-        stamp = found.st_mtime_ns, found.st_size, found.st_ino
-        if stamp != self._stamp:
-            try:
-                self._tokens = self._read()
-            except SettingInvalid as error:
-                self._tokens = self._tokens or {}
-                log.error("tokens_unreadable", extra={"reason": str(error)})  # noqa: TRY400 - the sentence says it
-            self._stamp = stamp
-        return self._tokens
 
     def _read(self) -> dict[str, Token]:
         try:

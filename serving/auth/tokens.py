@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Annotated
@@ -13,13 +14,22 @@ from pydantic import AwareDatetime, ConfigDict, TypeAdapter, ValidationError
 
 from features.records import Identifier
 from serving.api.faults import faults_of
-from serving.auth.scopes import Scope
+from serving.auth.scopes import Scope, covered
 from serving.errors import BadInput
 
 PREFIX = "prec"
 """Begins every token, so that people and scanners of source code know what they found."""
 
 _ID_BYTES, _SECRET_BYTES = 4, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and all that they may."""
+
+    token_id: str
+    name: str
+    may: frozenset[Scope]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,11 @@ class Token:
     revoked_at: AwareDatetime | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who sends it."""
+        return Caller(self.token_id, self.name, covered(self.scopes))
 
     def is_of(self, secret: bytes) -> bool:
         """Whether a secret is this token; takes as long whichever part of it is wrong."""

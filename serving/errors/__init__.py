@@ -12,7 +12,7 @@ from serving.errors.access import (
     TokenRefused,
     TokenUnknown,
 )
-from serving.errors.base import ExitCode, PrecedenceError, problem
+from serving.errors.base import ExitCode, PrecedenceError, problem, shown_url
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, NothingDead, StaleLease
 from serving.errors.given import (
     BadInput,
@@ -79,4 +79,5 @@ __all__ = [
     "TookTooLong",
     "WorkerDied",
     "problem",
+    "shown_url",
 ]

@@ -47,6 +47,18 @@ class PrecedenceError(Exception):
         return {}
 
 
+def shown_url(url: str) -> str:
+    """A URL without what may be secret in it: who logs in, with which password, and the query.
+
+    >>> shown_url("https://me:hush@hooks.example.com/send?key=hush"), shown_url("sqlite:////data/queue.db")
+    ('https://hooks.example.com/send', 'sqlite:////data/queue.db')
+    """
+    place = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = place.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def problem(error: PrecedenceError) -> dict[str, Any]:
     """The RFC 9457 problem document of an error: type, title, status, detail and its fields."""
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()

@@ -6,7 +6,7 @@ import signal
 from http import HTTPStatus
 from typing import Any
 
-from serving.errors.base import ExitCode, PrecedenceError
+from serving.errors.base import ExitCode, PrecedenceError, shown_url
 
 
 class ServiceUnreachable(PrecedenceError):
@@ -17,6 +17,7 @@ class ServiceUnreachable(PrecedenceError):
     title = "The service is unreachable"
 
     def __init__(self, url: str, reason: str) -> None:
+        url = shown_url(url)
         super().__init__(
             f"no usable answer from {url} ({reason}): start it with 'precedence serve'", url=url, reason=reason
         )
@@ -77,6 +78,8 @@ class Refused(PrecedenceError):
 _EXIT_CODES: dict[int, ExitCode] = {
     HTTPStatus.BAD_REQUEST: ExitCode.BAD_INPUT,
     HTTPStatus.UNPROCESSABLE_ENTITY: ExitCode.BAD_INPUT,
+    HTTPStatus.UNAUTHORIZED: ExitCode.REFUSED,
+    HTTPStatus.FORBIDDEN: ExitCode.REFUSED,
     HTTPStatus.NOT_FOUND: ExitCode.UNKNOWN,
     HTTPStatus.CONFLICT: ExitCode.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ExitCode.BAD_INPUT,

@@ -125,6 +125,7 @@ class Bundle:
             horizon_h=meta.horizon_h,
             index_quantiles=meta.index_quantiles,
             rhythm=meta.rhythm,
+            matrix_dollars=tuple(zip(meta.matrix_dollars.points, meta.matrix_dollars.dollars, strict=True)),
             features=meta.features,
             metrics=meta.metrics,
         )

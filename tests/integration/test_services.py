@@ -133,6 +133,8 @@ def test_health_metrics_and_documentation_are_there(priority: str, scheduler: st
     for url in (priority, scheduler):
         for path in ("/livez", "/readyz", "/metrics"):
             assert httpx.get(url + path).status_code == 200, path
+    assert "\nprecedence_predict_requests_total{" in httpx.get(f"{priority}/metrics").text, "ours beside BentoML's"
+    assert "\nprecedence_prediction_api_state" in httpx.get(f"{scheduler}/metrics").text
     documented = httpx.get(f"{priority}/docs.json").json()
     assert {"/predict", "/explain"} <= set(documented["paths"])
     assert "released_at" in json.dumps(documented["components"]["schemas"]["Campaign"])

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
@@ -79,12 +78,11 @@ def test_a_request_keeps_the_id_it_came_with_and_gets_one_otherwise(client: http
     assert answer.headers["x-request-id"] == answer.text == "order-66:a.b_c"
     first, second = client.get("/cached"), client.get("/cached")
     assert first.headers["x-request-id"] == first.text != second.text
-    for insane in ("", "a b", "a" * 129, "-rm", 'x"}', "<b>"):
-        assert request_id_of(Headers({"x-request-id": insane})) != insane
+    for insane in ("", "a b", "a" * 129, "-rm", 'x"}', "<b>", "x\n"):
+        assert request_id_of(insane.encode()) != insane
 
 
 def test_a_problem_and_the_log_name_the_request(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.handler.setFormatter(EventFormatter())
     answer = client.get("/crash", headers={"x-request-id": "this-one"})
     assert answer.status_code == 500
     assert answer.json()["request_id"] == "this-one"
@@ -92,7 +90,8 @@ def test_a_problem_and_the_log_name_the_request(client: httpx.Client, caplog: py
     assert "ZeroDivisionError" not in answer.text
     told = next(record for record in caplog.records if record.message == "request_failed")
     assert told.levelno == logging.ERROR
-    assert "ZeroDivisionError" in caplog.text
+    assert told.exc_info is not None
+    assert told.exc_info[0] is ZeroDivisionError
 
 
 def test_a_line_of_the_log_has_the_request_it_is_about() -> None:
