@@ -1,7 +1,7 @@
 # Every target brings up its own environment in .venv, from requirements.lock; Python 3.11+ and make are all it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports quick simulation kills notebooks bench format clean
+.PHONY: help demo bento test check lint types imports quick audit fuzz simulation kills notebooks bench format clean
 
 PYTHONS ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
@@ -27,7 +27,7 @@ demo: $(READY) ## Train, serve, run a week of real campaigns through a crash, an
 test: $(READY) ## Run every test, doctest and notebook, with the coverage of branches
 	@$(PYTEST) --cov --cov-report=term --nbmake --nbmake-timeout=600 tests $(ROOMS) $(NOTEBOOKS)
 
-check: lint types imports quick ## Lint, types, import contracts and the quick tests, in under a minute
+check: lint types imports quick audit ## Lint, types, import contracts, the quick tests and the audit, in about a minute
 
 lint: $(READY) ## Check style and formatting
 	@$(BIN)/ruff check
@@ -48,6 +48,12 @@ simulation: $(READY) ## Play a million dispatches through the real scheduler whi
 kills: $(READY) ## Kill the scheduler's process a hundred times at its work, and see that nothing is lost or done twice
 	@$(BIN)/python -m tests.integration.killing $(ARGS)
 
+audit: $(READY) ## Look the locked packages up among known vulnerabilities, where the network allows
+	@$(BIN)/python -m tests.audit
+
+fuzz: $(READY) ## Send both services 10,000 made-up requests, none of which may break a promise of their documents
+	@FUZZ_EXAMPLES=700 $(BIN)/python -m pytest --quiet --capture=no tests/integration/test_fuzz.py
+
 notebooks: $(READY) ## Execute the notebooks
 	@$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS),echo "There are no notebooks yet.")
 
@@ -58,6 +64,9 @@ bench: $(READY) ## Measure against peers: all benchmarks, or the one called NAME
 		[ -f "tests/bench/$$name.py" ] || { echo "There is no benchmark '$$name'; there are: $(or $(BENCHES),none)." >&2; exit 2; }; \
 		mkdir -p .bench; $(BIN)/python "tests/bench/$$name.py"; \
 	done
+
+bento: $(READY) ## Build a Bento of the prediction API with the champion of this home packed into it
+	@trap 'rm -rf champion' EXIT; $(BIN)/python -m serving.packing champion && $(BIN)/bentoml build
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from features.asof import Ledger, hours_of
+from features.aggregates import AGGREGATES, Aggregate
+from features.asof import Known, hours_of
 from features.contract import FEATURE_NAMES
-from features.curves import Floats, Indices, hours
-from features.definitions import AGGREGATES, FEATURES, Aggregate, Planned
+from features.curves import Floats, hours
+from features.definitions import FEATURES
 from features.ledgers import Entity, ledgers_of
+from features.planned import Planned
 from features.plans import Plans
 from features.records import Campaign
 from features.schema import History
 
 TARGET_ENTITIES = (Entity.TARGET, Entity.TARGET_IN_CHANNEL)
 
+_AT_ONCE = 20_000
+"""Campaigns whose features are computed at once: what several features share would take gigabytes for a million."""
+
 
 class Aggregates(Protocol):
     """Where aggregates are looked up: in the ledgers of a history, or in a snapshot of one."""
 
-    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Mapping[str, Floats]:
-        """Every aggregate of an entity, by name: one entry a label. Never seen: sums 0, times NaN."""
+    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:
+        """Every aggregate of an entity as declared, shape (aggregates, labels). Never seen: sums 0, times NaN."""
         ...
 
 
@@ -36,14 +40,14 @@ class HistoryAggregates:
     def __init__(self, history: History) -> None:
         self._ledgers = ledgers_of(history)
 
-    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> dict[str, Floats]:
+    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:
         """See `Aggregates.known`."""
-        codes = {name: ledger.codes_of(labels) for (kind, name), ledger in self._ledgers.items() if kind == entity}
-        return {
-            a.name: aggregated(self._ledgers[entity, a.ledger], a, codes[a.ledger], moments_h)
-            for a in AGGREGATES
-            if a.entity == entity
-        }
+        known = {name: led.known(labels, moments_h) for (kind, name), led in self._ledgers.items() if kind == entity}
+        asked = [a for a in AGGREGATES if a.entity == entity]
+        found = np.empty((len(asked), len(labels)))
+        for place, aggregate in enumerate(asked):
+            found[place] = aggregated(known[aggregate.ledger], aggregate)
+        return found
 
     def labels(self, entity: Entity) -> list[str]:
         """Every label of an entity that has a past."""
@@ -51,28 +55,42 @@ class HistoryAggregates:
         return sorted(set().union(*seen))
 
 
-def aggregated(ledger: Ledger, aggregate: Aggregate, codes: Indices, moments_h: Floats) -> Floats:
-    """One declared aggregate, one entry a (code, moment)."""
+def aggregated(known: Known, aggregate: Aggregate) -> Floats:
+    """One declared aggregate, one entry a question."""
     if aggregate.amount is None:
-        return ledger.last_known_h(codes, moments_h)
-    return ledger.sums(aggregate.amount, codes, moments_h, window=aggregate.window, half_life=aggregate.half_life)
+        return known.last_known_h()
+    return known.sums(aggregate.amount, window=aggregate.window, half_life=aggregate.half_life)
 
 
 def planned(plans: Plans, moments_h: Floats, aggregates: Aggregates) -> Planned:
     """Planned campaigns with what `aggregates` knew at their moments."""
-    plan = Planned(moments_h, plans.facts, plans.row, plans.exposures)
-    known: dict[str, Floats] = {}
-    for entity, asked in plans.labels.items():
-        known |= aggregates.known(entity, asked, moments_h[plans.row] if entity in TARGET_ENTITIES else moments_h)
-    return replace(plan, known=known)
+    known = {
+        entity: aggregates.known(entity, asked, moments_h[plans.row] if entity in TARGET_ENTITIES else moments_h)
+        for entity, asked in plans.labels.items()
+    }
+    return Planned(moments_h, plans.facts, plans.row, plans.exposures, known)
 
 
 def computed(plan: Planned) -> Floats:
     """Every declared feature in contract order, shape (campaigns, features), C-contiguous."""
-    columns = np.empty((len(plan.moments_h), len(FEATURES)))
-    for position, feature in enumerate(FEATURES):
-        columns[:, position] = feature.compute(plan)
-    return columns
+    campaigns = len(plan.moments_h)
+    if campaigns > _AT_ONCE:
+        parts = (_part(plan, n, min(n + _AT_ONCE, campaigns)) for n in range(0, campaigns, _AT_ONCE))
+        return np.concatenate([computed(part) for part in parts])
+    columns = np.array([feature.compute(plan) for feature in FEATURES], dtype=float)
+    return np.ascontiguousarray(columns.reshape(len(FEATURES), campaigns).T)
+
+
+def _part(plan: Planned, first: int, last: int) -> Planned:
+    """Some campaigns that follow each other, with their targets."""
+    begin, end = np.searchsorted(plan.row, (first, last))
+    return Planned(
+        plan.moments_h[first:last],
+        {name: fact[first:last] for name, fact in plan.facts.items()},
+        plan.row[begin:end] - first,
+        plan.exposures[begin:end],
+        {e: k[:, begin:end] if e in TARGET_ENTITIES else k[:, first:last] for e, k in plan.known.items()},
+    )
 
 
 def build_features(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from features.definitions import AGGREGATES, FEATURES, PRIOR_WEIGHT
+from features.aggregates import AGGREGATES
+from features.definitions import FEATURES, PRIOR_WEIGHT
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 

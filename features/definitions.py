@@ -7,161 +7,129 @@ Money is in dollars; NaN means "not known", which trees take as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import numpy as np
 
-from features.curves import Floats, Indices
-from features.ledgers import Entity
+from features.aggregates import BASELINE_WEEKS, MEMORIES
+from features.curves import Floats
+from features.planned import Column, Planned, ratio, where_any
 
 WEEK_H = 168.0
 PRIOR_WEIGHT = 0.5
 """How much the pooled rate counts beside a target's own history, in mean planned exposures per target."""
 
 
-def weeks(count: float) -> timedelta:
-    """A duration of some weeks."""
-    return timedelta(weeks=count)
+_MEMORIES, _WINDOWS = len(MEMORIES), len(BASELINE_WEEKS)
+_FIRST = f"_{BASELINE_WEEKS[0]}w"
+
+Compute = Callable[[Planned], Column]
 
 
-@dataclass(frozen=True)
-class Aggregate:
-    """A sum over the facts known about an entity; `amount` None asks when the latest was known (hours)."""
-
-    name: str
-    entity: Entity
-    ledger: str
-    amount: str | None
-    window: timedelta | None = None
-    half_life: timedelta | None = None
+def _targets(planned: Planned) -> Column:
+    """How many targets each campaign addresses."""
+    if planned.single:
+        return float(len(planned.row))
+    return np.bincount(planned.row, minlength=len(planned.moments_h)).astype(np.float64)
 
 
-def _per_memory(prefix: str, entity: Entity, ledger: str, amounts: tuple[str, ...]) -> list[Aggregate]:
-    memories = {"": None, "_13w": weeks(13), "_4w": weeks(4)}
-    return [
-        Aggregate(f"{prefix}_{amount}{suffix}", entity, ledger, amount, half_life=half_life)
-        for amount in amounts
-        for suffix, half_life in memories.items()
-    ]
+def _planned_exposures(planned: Planned) -> Column:
+    return planned.per_campaign(planned.exposures[None])[0]
 
 
-AGGREGATES: tuple[Aggregate, ...] = (
-    *_per_memory("target", Entity.TARGET_IN_CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("kind_in_channel", Entity.KIND_IN_CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("channel", Entity.CHANNEL, "responses", ("revenue", "exposures")),
-    *_per_memory("kind", Entity.KIND, "outcomes", ("revenue", "share")),
-    Aggregate("kind_revenue_1w", Entity.KIND, "outcomes", "revenue", half_life=weeks(1)),
-    Aggregate("kind_share_1w", Entity.KIND, "outcomes", "share", half_life=weeks(1)),
-    Aggregate("kind_launches", Entity.KIND, "outcomes", "launches"),
-    Aggregate("kind_last_h", Entity.KIND, "outcomes", None),
-    *(
-        Aggregate(f"{entity}_{amount}_{n}w", entity, "baseline", amount, window=weeks(n))
-        for entity, amount in ((Entity.TARGET, "value"), (Entity.MARKET, "readings"))
-        for n in (4, 8, 26)
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """Planned campaigns with what was known about them, as columns.
-
-    Attributes
-    ----------
-    moments_h : the moment asked about, one a campaign, hours since the epoch.
-    facts : declared numbers, one entry a campaign, NaN where not declared.
-    row : position of its campaign, one entry a planned target.
-    exposures : planned exposures, one entry a planned target.
-    known : aggregates by name; one entry a planned target for target entities, else one a campaign.
-    """
-
-    moments_h: Floats
-    facts: Mapping[str, Floats]
-    row: Indices
-    exposures: Floats
-    known: Mapping[str, Floats] = field(default_factory=dict)
-
-    def per_campaign(self, amount: Floats) -> Floats:
-        """Sum over each campaign's targets."""
-        sums: Floats = np.bincount(self.row, amount, minlength=len(self.moments_h)).astype(np.float64)
-        return sums
-
-    def largest(self, amount: Floats) -> Floats:
-        """Largest known over each campaign's targets; NaN where none is."""
-        largest = np.full(len(self.moments_h), -np.inf)
-        np.maximum.at(largest, self.row, np.where(np.isnan(amount), -np.inf, amount))
-        return np.where(np.isneginf(largest), np.nan, largest)
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Numerator over denominator; NaN where there is nothing to divide by."""
-    quotient: Floats = np.divide(
-        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0
-    )
-    return quotient
-
-
-def expected_response(planned: Planned, memory: str = "") -> Floats:
+def expected_response(planned: Planned) -> list[Floats]:
     """Dollars expected from each planned target: its past rate per exposure times the planned exposures.
 
-    A thin history is shrunk towards the pooled rate of the campaign's own targets, and that towards its
-    channel's (an empirical-Bayes style ratio estimate).
+    One entry a planned target, by memory. A thin history is shrunk towards the pooled rate of the campaign's own
+    targets, and that towards its channel's (an empirical-Bayes style ratio estimate).
     """
-    revenue, exposures = planned.known[f"target_revenue{memory}"], planned.known[f"target_exposures{memory}"]
-    channel = ratio(planned.known[f"channel_revenue{memory}"], planned.known[f"channel_exposures{memory}"])
-    targets = planned.per_campaign(np.ones(len(planned.row)))
-    prior = PRIOR_WEIGHT * ratio(planned.per_campaign(planned.exposures), targets)
-    pooled = ratio(planned.per_campaign(revenue) + prior * channel, planned.per_campaign(exposures) + prior)
-    rate = ratio(revenue + (prior * pooled)[planned.row], exposures + prior[planned.row])
-    return rate * planned.exposures
+    past = planned.of_targets("target_revenue", 2 * _MEMORIES)  # revenue in all memories, then exposures
+    sums = planned.per_campaign(past)
+    prior = PRIOR_WEIGHT * ratio(planned.shared(_planned_exposures), planned.shared(_targets))
+    expected = []
+    for memory in range(_MEMORIES):
+        revenue, exposures = past[memory], past[_MEMORIES + memory]
+        channel = ratio(
+            planned.of_campaigns("channel_revenue", memory), planned.of_campaigns("channel_exposures", memory)
+        )
+        pooled = ratio(sums[memory] + prior * channel, sums[_MEMORIES + memory] + prior)
+        rate = ratio(revenue + planned.per_target(prior * pooled), exposures + planned.per_target(prior), least=prior)
+        expected.append(rate * planned.exposures)
+    return expected
 
 
-def expected_by_kind(planned: Planned, memory: str = "") -> Floats:
-    """Dollars expected from each planned target if exposures earn what they did for its kind in its channel.
+def expected_baseline(planned: Planned) -> list[Floats]:
+    """Dollars each planned target would earn over its planned exposures without the campaign, by window."""
+    value = planned.of_targets(f"target_value{_FIRST}", _WINDOWS)
+    expected = []
+    for window in range(_WINDOWS):
+        readings = planned.of_campaigns(f"market_readings{_FIRST}", window)
+        expected.append(ratio(value[window], planned.per_target(readings)) * planned.exposures)
+    return expected
+
+
+def _expected(planned: Planned) -> Floats:
+    """All that is expected of each target, a row each: what is summed up is so in one go."""
+    return np.array([*expected_response(planned), *expected_baseline(planned)])
+
+
+RESPONSE, BASELINE = 0, _MEMORIES
+"""Where in `_expected` each begins; a memory or window later by one."""
+
+
+def _totals(planned: Planned) -> Sequence[Column]:
+    return planned.per_campaign(planned.shared(_expected))
+
+
+def _total(place: int) -> Compute:
+    """Sum over targets; a campaign without targets has no expectation."""
+    return lambda planned: where_any(planned.shared(_targets), planned.shared(_totals)[place])
+
+
+def _by_kind(memory: int) -> Compute:
+    """Dollars expected if planned exposures earn what they did for campaigns of its kind in its channel.
 
     A target without a past says nothing itself: a grocery campaign in six has no other.
     """
-    rate = ratio(planned.known[f"kind_in_channel_revenue{memory}"], planned.known[f"kind_in_channel_exposures{memory}"])
-    return rate[planned.row] * planned.exposures
+
+    def by_kind(planned: Planned) -> Column:
+        rate = ratio(
+            planned.of_campaigns("kind_in_channel_revenue", memory),
+            planned.of_campaigns("kind_in_channel_exposures", memory),
+        )
+        return where_any(planned.shared(_targets), rate * planned.shared(_planned_exposures))
+
+    return by_kind
 
 
-def expected_baseline(planned: Planned, n_weeks: int) -> Floats:
-    """Dollars each planned target would earn over its planned exposures without the campaign."""
-    readings = planned.known[f"market_readings_{n_weeks}w"][planned.row]
-    return ratio(planned.known[f"target_value_{n_weeks}w"], readings) * planned.exposures
+def _largest(place: int) -> Compute:
+    return lambda planned: planned.largest(planned.shared(_expected)[place])
 
 
-def _total(of: Callable[[Planned], Floats]) -> Callable[[Planned], Floats]:
-    def total(planned: Planned) -> Floats:
-        """Sum over targets; a campaign without targets has no expectation."""
-        targets = planned.per_campaign(np.ones(len(planned.row)))
-        return np.where(targets > 0, planned.per_campaign(of(planned)), np.nan)
+def _concentration(place: int) -> Compute:
+    """Herfindahl index over targets: 1 when one target carries it all."""
 
-    return total
-
-
-def _concentration(of: Callable[[Planned], Floats]) -> Callable[[Planned], Floats]:
-    def concentration(planned: Planned) -> Floats:
-        """Herfindahl index over targets: 1 when one target carries it all."""
-        amount = of(planned)
-        return ratio(planned.per_campaign(amount**2), planned.per_campaign(amount) ** 2)
+    def concentration(planned: Planned) -> Column:
+        amount, total = planned.shared(_expected)[place], planned.shared(_totals)[place]
+        return ratio(planned.per_campaign((amount * amount)[None])[0], total * total)
 
     return concentration
 
 
-def _kind_mean(memory: str) -> Callable[[Planned], Floats]:
-    return lambda planned: ratio(planned.known[f"kind_revenue{memory}"], planned.known[f"kind_share{memory}"])
+def _kind_mean(suffix: str) -> Compute:
+    return lambda planned: ratio(
+        planned.of_campaigns(f"kind_revenue{suffix}"), planned.of_campaigns(f"kind_share{suffix}")
+    )
 
 
-def _fact(name: str) -> Callable[[Planned], Floats]:
-    return lambda planned: planned.facts[name]
+def _fact(name: str) -> Compute:
+    return lambda planned: planned.fact(name)
 
 
-def _seen_share(planned: Planned) -> Floats:
-    seen = planned.known["target_exposures"] > 0
-    return ratio(planned.per_campaign(planned.exposures * seen), planned.per_campaign(planned.exposures))
+def _seen_share(planned: Planned) -> Column:
+    seen = planned.exposures * (planned.of_targets("target_exposures")[0] > 0)
+    return ratio(planned.per_campaign(seen[None])[0], planned.shared(_planned_exposures))
 
 
 @dataclass(frozen=True)
@@ -171,12 +139,8 @@ class Feature:
     name: str
     window: str
     meaning: str
-    compute: Callable[[Planned], Floats] = field(repr=False, compare=False)
+    compute: Compute = field(repr=False, compare=False)
     dtype: str = "float64"
-
-
-def _baseline(planned: Planned) -> Floats:
-    return expected_baseline(planned, 8)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -184,60 +148,60 @@ FEATURES: tuple[Feature, ...] = (
         "planned_response",
         "all",
         "past revenue per exposure of its targets x planned exposures",
-        _total(expected_response),
+        _total(RESPONSE),
     ),
     Feature(
         "planned_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _total(lambda p: expected_response(p, "_13w")),
+        _total(RESPONSE + 1),
     ),
     Feature(
         "planned_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _total(lambda p: expected_response(p, "_4w")),
+        _total(RESPONSE + 2),
     ),
     Feature(
         "kind_response",
         "all",
         "past revenue per exposure of its kind, whichever the targets, x planned exposures",
-        _total(expected_by_kind),
+        _by_kind(0),
     ),
     Feature(
         "kind_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _total(lambda p: expected_by_kind(p, "_13w")),
+        _by_kind(1),
     ),
     Feature(
         "kind_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _total(lambda p: expected_by_kind(p, "_4w")),
+        _by_kind(2),
     ),
     Feature(
         "target_baseline",
         "8 w",
         "what its targets earn without a campaign, over the planned exposures",
-        _total(_baseline),
+        _total(BASELINE + 1),
     ),
-    Feature("target_baseline_4w", "4 w", "the same over four weeks", _total(lambda p: expected_baseline(p, 4))),
-    Feature("target_baseline_26w", "26 w", "the same over half a year", _total(lambda p: expected_baseline(p, 26))),
+    Feature("target_baseline_4w", "4 w", "the same over four weeks", _total(BASELINE)),
+    Feature("target_baseline_26w", "26 w", "the same over half a year", _total(BASELINE + 2)),
     Feature(
         "best_target_response",
         "all",
         "planned response of its strongest target",
-        lambda p: p.largest(expected_response(p)),
+        _largest(RESPONSE),
     ),
-    Feature("best_target_baseline", "8 w", "baseline of its strongest target", lambda p: p.largest(_baseline(p))),
+    Feature("best_target_baseline", "8 w", "baseline of its strongest target", _largest(BASELINE + 1)),
     Feature(
         "response_concentration",
         "all",
         "how much few targets carry its planned response",
-        _concentration(expected_response),
+        _concentration(RESPONSE),
     ),
-    Feature("baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(_baseline)),
+    Feature("baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(BASELINE + 1)),
     Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
     Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _kind_mean("")),
     Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _kind_mean("_13w")),
@@ -245,15 +209,22 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean("_1w")
     ),
-    Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.known["kind_launches"]),
+    Feature(
+        "kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.of_campaigns("kind_launches")
+    ),
     Feature(
         "weeks_since_kind",
         "all",
         "weeks since a campaign of its kind ended",
-        lambda p: (p.moments_h - p.known["kind_last_h"]) / WEEK_H,
+        lambda p: (p.moment_h - p.of_campaigns("kind_last_h")) / WEEK_H,
     ),
-    Feature("planned_exposures", "plan", "planned exposures over all targets", _total(lambda p: p.exposures)),
-    Feature("targets", "plan", "how many targets it addresses", lambda p: p.per_campaign(np.ones(len(p.row)))),
+    Feature(
+        "planned_exposures",
+        "plan",
+        "planned exposures over all targets",
+        lambda p: where_any(p.shared(_targets), p.shared(_planned_exposures)),
+    ),
+    Feature("targets", "plan", "how many targets it addresses", lambda p: p.shared(_targets)),
     Feature("work_units", "plan", "units of work", _fact("work_units")),
     Feature("window_h", "plan", "hours in which it earns", _fact("window_h")),
     Feature("planned_revenue", "plan", "revenue its owner plans", _fact("planned_revenue")),

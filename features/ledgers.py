@@ -50,12 +50,13 @@ def window_ends(campaigns: pd.DataFrame) -> pd.Series:
 
 def curves_of(campaigns: pd.DataFrame) -> Curves:
     """The value curves of a campaigns table, with unit value."""
+    codes, shapes = pd.factorize(campaigns.value_shape, use_na_sentinel=False)
     return Curves(
         value=np.ones(len(campaigns)),
         starts_h=hours_of(accrues_from(campaigns)),
         ends_h=_hours_or(campaigns.ends_at, np.inf),
         due_h=_hours_or(campaigns.launch_by, np.inf),
-        shape=np.array([SHAPES.index(ValueShape(s)) for s in campaigns.value_shape], dtype=np.int8),
+        shape=np.array([SHAPES.index(ValueShape(shape)) for shape in shapes], dtype=np.int8)[codes],
         late_fraction=campaigns.late_fraction.fillna(LATE_FRACTION).to_numpy(),
         half_life_h=campaigns.half_life_h.fillna(np.inf).to_numpy(),
     )
@@ -72,12 +73,12 @@ def launched_share(campaigns: pd.DataFrame) -> Floats:
 
 
 def matured_results(history: History) -> pd.DataFrame:
-    """Revenue inside each campaign's window: kpi columns plus the campaign's, with `matured_at`.
+    """Revenue inside each campaign's window: columns of kpis but for the metric, and of campaigns, with `matured_at`.
 
     `matured_at` is when a result counts: its campaign's window is over and it has become known.
     """
     campaigns = history.campaigns.assign(over_at=later(window_ends(history.campaigns), history.campaigns.launched_at))
-    revenue = history.kpis[history.kpis.metric == Metric.REVENUE]
+    revenue = history.kpis.drop(columns="metric")[history.kpis.metric == Metric.REVENUE]
     rows = revenue.merge(campaigns[["campaign_id", "kind", "channel", "over_at"]], on="campaign_id")
     rows = rows[no_later(rows["at"], rows.over_at)]
     return rows.assign(matured_at=later(rows.known_at, rows.over_at))
@@ -101,10 +102,12 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
     )
     exposures = exposures.assign(exposures=exposures.planned_exposures * exposures.share)
     results = matured_results(history).rename(columns={"value": "revenue"})
-    response = pd.concat([exposures, results[results.target_id.notna()]], ignore_index=True)
-    response = response.fillna({"exposures": 0.0, "revenue": 0.0})
-    outcome = pd.concat([plans.assign(launches=1.0), results], ignore_index=True)
-    outcome = outcome.fillna({"share": 0.0, "launches": 0.0, "revenue": 0.0})
+    response = _together(
+        [exposures, results[results.target_id.notna()]],
+        ["target_id", "channel", "kind", "matured_at"],
+        ["revenue", "exposures"],
+    )
+    outcome = _together([plans.assign(launches=1.0), results], ["kind", "matured_at"], ["revenue", "share", "launches"])
     signals = target_baselines(history)
     readings = signals.drop_duplicates("at")
 
@@ -123,3 +126,9 @@ def ledgers_of(history: History) -> dict[tuple[Entity, str], Ledger]:
             pd.Series(THE_MARKET, index=readings.index), readings.known_at, readings=np.ones(len(readings))
         ),
     }
+
+
+def _together(parts: list[pd.DataFrame], labels: list[str], amounts: list[str]) -> pd.DataFrame:
+    """The rows of all parts in these columns, and no others; 0 where a part has none of an amount."""
+    rows = pd.concat([part.reindex(columns=[*labels, *amounts]) for part in parts], ignore_index=True)
+    return rows.fillna(dict.fromkeys(amounts, 0.0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,9 @@ from features.ledgers import THE_MARKET, Entity, accrues_from
 from features.records import Campaign
 
 DECLARED = ("work_units", "planned_revenue", "urgency", "brand")
+
+
+_declared = attrgetter(*DECLARED)
 
 
 def declared(campaigns: Sequence[Campaign], name: str) -> Floats:
@@ -46,8 +50,11 @@ class Plans:
     @classmethod
     def of_records(cls, campaigns: Sequence[Campaign]) -> Self:
         """Columns of records, in their order."""
-        facts = {name: declared(campaigns, name) for name in DECLARED}
-        facts["window_h"] = np.array([hours(c.ends_at, np.nan) - hours(c.accrues_from) for c in campaigns], dtype=float)
+        # None becomes NaN.
+        told = [(*_declared(c), hours(c.ends_at, np.nan) - hours(c.accrues_from)) for c in campaigns]
+        facts = dict(
+            zip((*DECLARED, "window_h"), np.array(told, dtype=float).reshape(-1, len(DECLARED) + 1).T, strict=True)
+        )
         return cls(
             facts,
             row=np.repeat(np.arange(len(campaigns)), [len(c.targets) for c in campaigns]),

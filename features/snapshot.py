@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from features.aggregates import AGGREGATES
 from features.builder import HistoryAggregates, computed, planned
 from features.curves import Floats, hours
-from features.definitions import AGGREGATES
 from features.ledgers import Entity
 from features.plans import Plans
 from features.records import Campaign
@@ -27,10 +27,12 @@ class _Kept:
     rows: dict[str, int]
     values: Floats
 
-    def at(self, labels: Sequence[str]) -> dict[str, Floats]:
-        unseen = len(self.rows)
-        found = self.values[[self.rows.get(label, unseen) for label in labels]]
-        return dict(zip(self.names, found.T, strict=True))
+    def at(self, labels: Sequence[str]) -> Floats:
+        unseen, row = len(self.rows), self.rows.get
+        if len(labels) == 1:
+            only = row(labels[0], unseen)
+            return self.values[only : only + 1].T
+        return self.values.take([row(label, unseen) for label in labels], axis=0).T
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,18 @@ class Snapshot:
             kept[entity] = _kept(entity, labels, known)
         return cls(moment.astimezone(UTC), kept)
 
-    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> dict[str, Floats]:  # noqa: ARG002
+    @classmethod
+    def of_known(cls, moment: datetime, labels: Mapping[Entity, Sequence[str]], known: Mapping[Entity, Floats]) -> Self:
+        """By entity its aggregates as declared, shape (aggregates, labels and a last one for those never seen)."""
+        return cls(moment, {entity: _kept(entity, list(labels[entity]), known[entity]) for entity in Entity})
+
+    @classmethod
+    def empty(cls, moment: datetime) -> Self:
+        """Nothing is known of anybody."""
+        unseen = {e: [0.0 if a.amount else np.nan for a in AGGREGATES if a.entity == e] for e in Entity}
+        return cls.of_known(moment, dict.fromkeys(Entity, ()), {e: np.array([row]).T for e, row in unseen.items()})
+
+    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:  # noqa: ARG002
         """See `features.builder.Aggregates`; the answer is as of the snapshot's own moment."""
         return self.kept[entity].at(labels)
 
@@ -85,12 +98,11 @@ class Snapshot:
         kept = {}
         for entity in Entity:
             rows = table[table.entity == str(entity)]
-            known = {a.name: rows[a.name].to_numpy(dtype=float) for a in AGGREGATES if a.entity == entity}
+            known = np.array([rows[a.name].to_numpy(dtype=float) for a in AGGREGATES if a.entity == entity])
             kept[entity] = _kept(entity, rows.label.tolist()[:-1], known)
         return cls(table.moment.iloc[0].to_pydatetime().astimezone(UTC), kept)
 
 
-def _kept(entity: Entity, labels: list[str], known: dict[str, Floats]) -> _Kept:
+def _kept(entity: Entity, labels: list[str], values: Floats) -> _Kept:
     names = tuple(a.name for a in AGGREGATES if a.entity == entity)
-    values = np.column_stack([known[name] for name in names])
-    return _Kept(names, {label: row for row, label in enumerate(labels)}, values)
+    return _Kept(names, {label: row for row, label in enumerate(labels)}, np.ascontiguousarray(values.T))

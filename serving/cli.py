@@ -37,7 +37,7 @@ File = Annotated[
 @app.command(rich_help_panel=PANEL)
 def serve(
     only: Annotated[Only | None, typer.Option(help="Serve this one alone, in this process.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind to; loopback only.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind to; beyond loopback only with tokens.")] = None,
     priority_port: Annotated[int | None, typer.Option(help="Port of the prediction API.")] = None,
     scheduler_port: Annotated[int | None, typer.Option(help="Port of the queue API.")] = None,
     workers: Annotated[int | None, typer.Option(help="Tasks run at once.")] = None,
@@ -46,10 +46,8 @@ def serve(
     """Serve predictions and the queue with its workers, until interrupted."""
     from serving.serve import Service, serve_both, serve_one, url_of
     from serving.settings import Settings
-    from serving.wiring import check
 
     settings = Settings.read(host=host, priority_port=priority_port, scheduler_port=scheduler_port, workers=workers)
-    check(settings)
     if only is not None:
         serve_one(Service(only), settings, tied=tied)
         return
@@ -65,14 +63,13 @@ def serve(
 @app.command(rich_help_panel=PANEL)
 def submit(file: File, as_json: AsJson = False) -> None:
     """Submit campaigns with their tasks; submitting the same again changes nothing."""
-    from serving.client import QueueClient
+    from serving.client.ours import queue_client
     from serving.files import campaign_of, submissions_of
-    from serving.serve import Service, url_of
     from serving.settings import Settings
     from serving.terminal import document, places_table, show
 
     submissions = submissions_of(file)
-    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+    with queue_client(Settings.read()) as client:
         places = [client.submit(campaign_of(each), each.tasks) for each in submissions]
     show(document({"campaigns": places}) if as_json else places_table(places))
 
@@ -87,8 +84,7 @@ def queue(
     as_json: AsJson = False,
 ) -> None:
     """Show waiting and running campaigns in the order work would start."""
-    from serving.client import QueueClient
-    from serving.serve import Service, url_of
+    from serving.client.ours import queue_client
     from serving.settings import Settings
     from serving.terminal import console, queue_table
     from serving.watching import tell
@@ -96,7 +92,7 @@ def queue(
     out = console()
     # A live view that is longer than the terminal could not be redrawn in place.
     shown = min(limit, max(out.height - 6, 1)) if watch and out.is_terminal and not as_json else limit
-    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+    with queue_client(Settings.read()) as client:
         tell(
             lambda: client.queue(limit=shown, account=account, state=state),
             lambda found: queue_table(found, out.width),
@@ -114,15 +110,14 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Say why a campaign is not running, its position, and when it will be done."""
-    from serving.client import QueueClient
+    from serving.client.ours import queue_client
     from serving.scheduling.states import LIVE
-    from serving.serve import Service, url_of
     from serving.settings import Settings
     from serving.telling import why_told
     from serving.terminal import console
     from serving.watching import tell
 
-    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+    with queue_client(Settings.read()) as client:
         tell(
             lambda: client.why(campaign_id),
             why_told,
@@ -136,15 +131,14 @@ def why(
 @app.command("what-if", rich_help_panel=PANEL)
 def what_if(file: File, as_json: AsJson = False) -> None:
     """Say where campaigns would stand, each by itself, and when they would be done, without submitting them."""
-    from serving.client import QueueClient
+    from serving.client.ours import queue_client
     from serving.files import campaign_of, submissions_of
-    from serving.serve import Service, url_of
     from serving.settings import Settings
     from serving.telling import supposed_told
     from serving.terminal import document, show
 
     campaigns = [campaign_of(each) for each in submissions_of(file)]
-    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+    with queue_client(Settings.read()) as client:
         answers = [client.what_if(campaign) for campaign in campaigns]
     show(document({"supposed": answers}) if as_json else "\n".join(supposed_told(answer) for answer in answers))
 
@@ -156,12 +150,11 @@ def dead_letters(
     as_json: AsJson = False,
 ) -> None:
     """Show tasks that failed for good, and what they failed of."""
-    from serving.client import QueueClient
-    from serving.serve import Service, url_of
+    from serving.client.ours import queue_client
     from serving.settings import Settings
     from serving.terminal import dead_letters_table, document, show
 
-    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+    with queue_client(Settings.read()) as client:
         letters = client.dead_letters(campaign_id, limit=limit)
     show(document(letters) if as_json else dead_letters_table(letters))
 
@@ -173,13 +166,12 @@ def redrive(
     as_json: AsJson = False,
 ) -> None:
     """Queue tasks again that failed for good: all of the campaign's, or those named."""
-    from serving.client import QueueClient
-    from serving.serve import Service, url_of
+    from serving.client.ours import queue_client
     from serving.settings import Settings
     from serving.telling import counted
     from serving.terminal import document, show
 
-    with QueueClient(url_of(Service.SCHEDULER, Settings.read())) as client:
+    with queue_client(Settings.read()) as client:
         redriven = client.redrive(campaign_id, task or None)
     told = {"campaign_id": campaign_id, "redriven": redriven}
     show(
@@ -203,7 +195,7 @@ def predict(
 
     from serving.api.answers import Explanations, Predictions
     from serving.api.bodies import moment_of
-    from serving.client import PriorityClient
+    from serving.client.ours import priority_client
     from serving.files import campaign_of, submissions_of
     from serving.settings import Settings
     from serving.terminal import because, console, document, predictions_table, show
@@ -212,7 +204,7 @@ def predict(
     moment = None if at is None else moment_of(at)
 
     async def ask() -> Predictions | Explanations:
-        async with PriorityClient(Settings.read().priority_url) as client:
+        async with priority_client(Settings.read()) as client:
             return await (client.explain(campaigns, moment) if explain else client.predict(campaigns, moment))
 
     answers = asyncio.run(ask())

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered; empty outside of any."""
 
 _USUAL = frozenset(vars(logging.makeLogRecord({})))
 _NOT_TOLD = frozenset({"message", "asctime", "color_message"})
@@ -17,6 +21,8 @@ class EventFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line, with the fields given as `extra`."""
         fields = {name: value for name, value in vars(record).items() if name not in _USUAL}
+        if request_id := REQUEST_ID.get():
+            fields.setdefault("request_id", request_id)
         told = "".join(f" {name}={value}" for name, value in fields.items() if name not in _NOT_TOLD)
         return super().formatMessage(record) + told
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, Protocol, Self
 
 from pydantic import AwareDatetime
 
 from features.curves import LATE_FRACTION
-from features.records import Campaign, ValueShape
+from features.records import STRICT, Campaign, NonNegative, Share, ValueShape
+
+Source = Literal["champion", "last_good", "remembered", "matrix_in_dollars", "matrix"]
+"""What answers: the registry's champion; the bundle that last served well, in its place; what either last said,
+while the API is away; the hand-weighted matrix in dollars, by a bundle's own map; or the matrix alone, whose points
+order and are no dollars."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelIdentity:
-    """Which model answered: the registry's champion, or the hand-weighted matrix in its place."""
+    """Which model answered, or stood in for it."""
 
     name: str
     version: str | None
-    source: Literal["champion", "matrix"]
+    source: Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +55,36 @@ class CurveParameters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Headway:
+    """How far a campaign's work has come.
+
+    Attributes
+    ----------
+    done : share of its work that is done.
+    spent_h : slot-hours that took; 0 where that is not known, and then its pace is not judged.
+    """
+
+    done: Share
+    spent_h: NonNegative = 0.0
+
+    __pydantic_config__ = STRICT
+
+
+UNTOUCHED = Headway(done=0.0)
+NOBODY_BEGAN: Mapping[str, Headway] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProcessingTime:
-    """Predicted processing of the whole campaign, in slot-seconds."""
+    """Predicted processing, in slot-seconds."""
 
     p50: float
     p90: float
+
+    @classmethod
+    def of_hours(cls, p50_h: float, p90_h: float) -> Self:
+        """The same from slot-hours."""
+        return cls(p50=p50_h * 3600, p90=p90_h * 3600)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +97,9 @@ class Prediction:
     index : $ lost per slot-hour of capacity if deferred.
     value : $ if live by `curve.starts_at`.
     loss_per_hour : $ lost per hour of waiting; None where no value in dollars is known.
-    fallback : None, or why the matrix answered instead of the model.
+    processing_s : of the whole campaign; index and score are those of all work still to do.
+    left_s : still needed after the progress that was told; all of it where none was.
+    fallback : None, or why the matrix, or another bundle, answered instead of the champion.
     """
 
     campaign_id: str
@@ -76,6 +109,7 @@ class Prediction:
     curve: CurveParameters
     loss_per_hour: float | None
     processing_s: ProcessingTime
+    left_s: ProcessingTime
     fallback: str | None
 
 
@@ -113,12 +147,17 @@ class Card(ModelIdentity):
     contract : fingerprint of the feature definitions.
     training_window : first and last moment the training data cover.
     snapshot_at : moment of the facts behind every answer.
+    refused : why the registry's champion does not serve here, where another model does in its place.
+    registry : why the registry cannot be asked at present.
     label : whether values are gross revenue or incremental, above what targets earn without the campaign.
     horizon_h, index_quantiles : the scale that turns values into indices and scores; see `serving.priority`.
+    matrix_dollars : matrix points and the dollars they stand for, rising; what a fallback is valued by.
     rhythm : in which the value of windows accrues, see `features.rhythm.Rhythm`; empty for evenly.
     """
 
     reason: str | None = None
+    refused: str | None = None
+    registry: str | None = None
     contract: str | None = None
     trained_at: AwareDatetime | None = None
     training_window: tuple[AwareDatetime, AwareDatetime] | None = None
@@ -128,23 +167,31 @@ class Card(ModelIdentity):
     horizon_h: float | None = None
     index_quantiles: tuple[float, ...] = ()
     rhythm: tuple[float, ...] = ()
+    matrix_dollars: tuple[tuple[float, float], ...] = ()
     features: tuple[str, ...] = ()
     metrics: dict[str, float | dict[str, float]] = field(default_factory=dict)
 
 
 class Model(Protocol):
-    """Answers for campaigns at a moment, in the order asked; without state or side effects."""
+    """Answers for campaigns at a moment, in the order asked; without state or side effects.
+
+    `progress` tells by id how far work on them has come; what it does not name has not begun.
+    """
 
     @property
     def identity(self) -> ModelIdentity:
         """Which model this is."""
         ...
 
-    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:
+    def predict(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Prediction]:
         """One prediction a campaign."""
         ...
 
-    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+    def explain(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Explanation]:
         """One explained prediction a campaign."""
         ...
 

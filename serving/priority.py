@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -88,9 +89,12 @@ def _window_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
 def _rhythmic_loss(curves: Curves, rhythm: Rhythm, live_h: Floats, horizon_h: float) -> Floats:
     """Slope v/(e-s) times the rhythm's rate: what accrues discounted from now on, less what does from e on."""
     from_h = np.minimum(np.maximum(curves.starts_h, live_h), curves.ends_h)
-    after = np.exp((from_h - curves.ends_h) / horizon_h) * rhythm.ahead(curves.ends_h, horizon_h)
-    ahead = np.maximum(rhythm.ahead(from_h, horizon_h) - after, 0.0)
-    slope = curves.value / (rhythm.elapsed(curves.ends_h) - rhythm.elapsed(curves.starts_h))
+    # Both moments, and both ends of the window, in one call each: a single campaign costs as much as a hundred.
+    ahead_of_end, ahead_of_start = rhythm.ahead(np.concatenate((curves.ends_h, from_h)), horizon_h).reshape(2, -1)
+    by_end, by_start = rhythm.elapsed(np.concatenate((curves.ends_h, curves.starts_h))).reshape(2, -1)
+    after = np.exp((from_h - curves.ends_h) / horizon_h) * ahead_of_end
+    ahead = np.maximum(ahead_of_start - after, 0.0)
+    slope = curves.value / (by_end - by_start)
     loss: Floats = slope * np.exp((np.minimum(live_h, from_h) - from_h) / horizon_h) * ahead
     return loss
 
@@ -158,10 +162,14 @@ class Scale:
 
     def score(self, index: npt.ArrayLike) -> Floats:
         """Mid-rank percentile, 0-100: indices tied with many past ones get the middle of their range."""
-        values, first, times = np.unique(self.quantiles, return_index=True, return_counts=True)
-        percentile = 100 * (first + (times - 1) / 2) / (len(self.quantiles) - 1)
+        values, percentile = self._percentiles
         score: Floats = np.interp(np.asarray(index, dtype=float), values, percentile, left=0.0, right=100.0)
         return score
+
+    @cached_property
+    def _percentiles(self) -> tuple[Floats, Floats]:
+        values, first, times = np.unique(self.quantiles, return_index=True, return_counts=True)
+        return values, 100 * (first + (times - 1) / 2) / (len(self.quantiles) - 1)
 
 
 def band(score: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from enum import StrEnum
 
 import httpx
 
+from serving.addresses import reached_at
 from serving.errors import ServiceEnded, ServiceUnreachable, SettingInvalid
 from serving.logs import log_to_stderr
 from serving.settings import Settings
@@ -42,8 +44,8 @@ def port_of(service: Service, settings: Settings) -> int:
 
 def url_of(service: Service, settings: Settings) -> str:
     """Where a service answers."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port_of(service, settings)}"
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{reached_at(settings.host)}:{port_of(service, settings)}"
 
 
 def tied_command(service: Service) -> list[str]:
@@ -65,18 +67,20 @@ def serve_one(service: Service, settings: Settings, *, tied: bool) -> None:
     PrecedenceError
         What its start failed of.
     """
-    listener = _listener(service, settings)
     os.environ.update(settings.environment())
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     with tempfile.TemporaryDirectory(prefix="precedence-metrics-") as metrics:
         # BentoML's services would otherwise share a directory for their metrics, and empty it at every start.
+        # Set before anything is imported that counts: it looks there once.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        _check(settings)
+        listener = _listener(service, settings)
         if service is Service.PRIORITY and settings.priority_workers > 1:
             _serve_with_workers(settings, listener, tied=tied)
         else:
             if tied:
                 threading.Thread(target=_end_with_parent, daemon=True).start()
-            _serve_here(service, listener)
+            _serve_here(service, settings, listener)
 
 
 def serve_both(settings: Settings, ready: Callable[[], None]) -> None:
@@ -89,6 +93,7 @@ def serve_both(settings: Settings, ready: Callable[[], None]) -> None:
     ServiceEnded, ServiceUnreachable
         When one ends by itself, or does not come up in time.
     """
+    _check(settings)
     for service in Service:
         _listener(service, settings).close()
     with _stopped_by_signals() as stopping, ExitStack() as started:
@@ -118,7 +123,13 @@ def _listener(service: Service, settings: Settings) -> socket.socket:
     return listener
 
 
-def _serve_here(service: Service, listener: socket.socket) -> None:
+def _check(settings: Settings) -> None:
+    from serving.wiring import check  # noqa: PLC0415 - see where metrics are kept
+
+    check(settings)
+
+
+def _serve_here(service: Service, settings: Settings, listener: socket.socket) -> None:
     # Imported here: it takes seconds, and a parent process needs none of it.
     import uvicorn  # noqa: PLC0415
 
@@ -126,12 +137,17 @@ def _serve_here(service: Service, listener: socket.socket) -> None:
 
     log_to_stderr()
     served = Starting(application(service))
+    # What start-up made lives as long as the process: no collection need go over it again and hold up an answer.
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(
         served,
         log_config=None,
         access_log=False,  # BentoML keeps its own
         server_header=False,
         timeout_graceful_shutdown=10,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
     # uvicorn ends on a signal and then raises it again; what is open here is to be closed first.
     with closing(listener), _stopped_by_signals():
@@ -149,6 +165,8 @@ def _serve_with_workers(settings: Settings, listener: socket.socket, *, tied: bo
     listener.close()
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Priority"]
     address = ["--host", settings.host, "--port", str(settings.priority_port)]
+    if settings.tls_certificate is not None:
+        address += ["--ssl-certfile", str(settings.tls_certificate), "--ssl-keyfile", str(settings.tls_key)]
     with tempfile.TemporaryDirectory(prefix="precedence-bentoml-") as home:
         workers = f"services.Priority.workers={settings.priority_workers}"
         environment = {**os.environ, "BENTOML_HOME": home, "BENTOML_CONFIG_OPTIONS": workers}
@@ -221,6 +239,7 @@ def _wait(
 def answers(url: str) -> bool:
     """Whether a service is ready at this address."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=2).is_success
+        # Nothing is told that others may not hear, and a certificate rarely names the address we look at.
+        return httpx.get(f"{url}/readyz", timeout=2, verify=False).is_success  # noqa: S501
     except httpx.HTTPError:
         return False

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
-from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -15,6 +14,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -29,29 +29,27 @@ from pydantic_settings import (
 )
 
 from features.records import NonNegative, Positive, Share, ValueLabel
+from serving.addresses import is_address, reached_at
 from serving.api.admission import Bounds
+from serving.api.bodies import MOST_CAMPAIGNS
 from serving.api.faults import faults_of
 from serving.errors import Fault, SettingInvalid
 from serving.scheduling.rules import Cap, Limit, LimitKey, Reserve, Rules, Shares
+from serving.spelling import FILE, PREFIX, items, pairs, refuse_secrets, refuse_unknown
 
-PREFIX, FILE = "PRECEDENCE_", "precedence.toml"
+_SERVICES = ("priority", "scheduler")
+
+ANYBODY_IN_WORDS = "without tokens anybody may do anything"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _pairs(given: Any) -> Any:
-    """`name=module:function, ...`, as an environment variable spells what a TOML table does."""
-    if not isinstance(given, str):
-        return given
-    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
-    if not all(separator for _, separator, _ in pairs):
-        raise ValueError("handlers must be written name=module:function, separated by commas")
-    return {name.strip(): path.strip() for name, _, path in pairs}
+class HotPathPlace(StrEnum):
+    """Where the hot path stands."""
 
-
-def _items(given: Any) -> Any:
-    """A list as an environment variable spells it: separated by commas."""
-    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+    FRONT = "front"
+    MIDDLEWARE = "middleware"
+    OFF = "off"
 
 
 class Settings(BaseSettings):
@@ -67,20 +65,35 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".precedence"), description="where state lives: queue, log, MLflow database, models")
     tracking_uri: str = Field("", description="MLflow tracking server and registry; default: a SQLite file in home")
     store_url: str = Field("", description="queue and log database (SQLAlchemy URL); default: a SQLite file in home")
-    host: str = Field("127.0.0.1", description="address both services bind to; loopback only")
+    host: str = Field("127.0.0.1", description="address both services bind to; beyond loopback only with tokens")
     priority_port: Port = Field(3000, description="port of the prediction API")
     scheduler_port: Port = Field(3001, description="port of the queue API")
     priority_url: str = Field("", description="where the scheduler finds the prediction API; default: this host")
+    scheduler_url: str = Field("", description="where commands find the queue API; default: this host")
+    tokens_file: str = Field("", description="the tokens' digests, for both services; default: tokens.json in home")
+    token: SecretStr | None = Field(
+        None, description="token that the scheduler and the commands send; by environment only"
+    )
+    allow_anybody: Literal["without tokens anybody may do anything"] | None = Field(
+        None, description=f"to be reached from elsewhere without tokens, say here: {ANYBODY_IN_WORDS}"
+    )
+    requests_per_min: Positive | None = Field(
+        None, description="requests one token may make in a wall-clock minute, of each service; default: any number"
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate chain; both services then speak TLS"
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's key")
     priority_workers: PositiveInt = Field(1, description="processes answering the prediction API")
     workers: PositiveInt = Field(4, description="slots: tasks run at once, at most")
     workers_least: PositiveInt | None = Field(
         None, description="slots kept while there is little work; default: as many as workers"
     )
-    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
+    handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(pairs)] = Field(
         default_factory=dict,
         description="name=module:function, name=process+module:function or name=URL, separated by commas (or a table)",
     )
-    http_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)] = Field(
+    http_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(items)] = Field(
         default_factory=tuple,
         description="where tasks may have work posted to: origins, host names, and networks for addresses that are not"
         " public, separated by commas; default: nowhere",
@@ -93,6 +106,9 @@ class Settings(BaseSettings):
     most_live_campaigns: PositiveInt = Field(50_000, description="live campaigns beyond which no more are taken in")
     submissions_per_min: Positive | None = Field(
         None, description="new campaigns one account may submit in a wall-clock minute; default: any number"
+    )
+    outlook_every_s: Positive = Field(
+        15.0, description="wall-clock seconds between two outlooks: when everything will start and be done"
     )
     preemption_factor: Annotated[float, Field(ge=1)] = Field(
         1.5, description="how many times the runner's index a challenger needs to take its slot"
@@ -124,6 +140,24 @@ class Settings(BaseSettings):
     clock_origin: AwareDatetime | None = Field(
         None, description="what the clock showed when the store was made; default: the wall clock"
     )
+    model_poll_s: Positive = Field(
+        5.0, description="wall-clock seconds between two looks at who is champion in the registry"
+    )
+    hot_path: HotPathPlace = Field(
+        HotPathPlace.FRONT,
+        description="where POST /predict is answered fast: front (before BentoML's own middleware), middleware (behind"
+        " it), or off",
+    )
+    most_campaigns: Annotated[int, Field(ge=1, le=MOST_CAMPAIGNS)] = Field(
+        MOST_CAMPAIGNS, description="campaigns that one request for predictions may hold, 1-100000"
+    )
+    predict_timeout_s: Positive = Field(60.0, description="wall-clock seconds that a prediction may take")
+    log_every: PositiveInt = Field(1000, description="of the requests to /predict, one of so many is logged")
+    packed_model: Path | None = Field(
+        None,
+        description="directory of a bundle that answers when neither registry nor cache has a champion; default: the"
+        " one packed into the Bento",
+    )
     snapshot_max_age_h: Positive | None = Field(
         None, description="age at which the model's feature snapshot no longer answers; default: no limit"
     )
@@ -147,14 +181,11 @@ class Settings(BaseSettings):
 
     @field_validator("host")
     @classmethod
-    def _loopback(cls, host: str) -> str:
+    def _an_address(cls, host: str) -> str:
         if host == "localhost":
             return "127.0.0.1"
-        if not _is_loopback(host):
-            raise ValueError(
-                "must be a loopback address (127.0.0.1, ::1 or localhost): the API has no tokens yet,"
-                " so nobody else may reach it"
-            )
+        if not is_address(host):
+            raise ValueError("must be an address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0")
         return host
 
     @model_validator(mode="before")
@@ -163,14 +194,23 @@ class Settings(BaseSettings):
         """Defaults that follow from other settings; the home becomes absolute, for processes started elsewhere."""
         home = Path(given.get("home") or cls.model_fields["home"].default).expanduser().absolute()
         host = str(given.get("host") or cls.model_fields["host"].default)
-        port = given.get("priority_port") or cls.model_fields["priority_port"].default
+        ports = {name: given.get(f"{name}_port") or cls.model_fields[f"{name}_port"].default for name in _SERVICES}
+        scheme = "https" if given.get("tls_certificate") else "http"
         return {
             "tracking_uri": f"sqlite:///{home / 'mlflow.db'}",
             "store_url": f"sqlite:///{home / 'queue.db'}",
-            "priority_url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            "tokens_file": str(home / "tokens.json"),
+            **{f"{name}_url": f"{scheme}://{reached_at(host)}:{ports[name]}" for name in _SERVICES},
             **given,
             "home": home,
         }
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        for given, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+            if getattr(self, given) is not None and getattr(self, other) is None:
+                raise ValueError(f"{given} needs {other} beside it")
+        return self
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
@@ -206,7 +246,8 @@ class Settings(BaseSettings):
         SettingInvalid
             Naming the setting, its value and what is allowed; also for a name that is no setting.
         """
-        _refuse_unknown(os.environ, frozenset(cls.model_fields))
+        refuse_unknown(os.environ, frozenset(cls.model_fields))
+        refuse_secrets(Path(FILE), ("token",))
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
@@ -219,7 +260,8 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for a process started by this one."""
-        given = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        # A secret goes on as it came: in the environment that processes inherit.
+        given = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude={"token"})
         handlers = given.pop("handlers", {})
         variables = {
             f"{PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
@@ -232,22 +274,9 @@ class Settings(BaseSettings):
         return variables
 
 
-def _refuse_unknown(environment: Mapping[str, str], known: frozenset[str]) -> None:
-    for variable, value in environment.items():
-        if variable.upper().startswith(PREFIX) and variable.upper().removeprefix(PREFIX).lower() not in known:
-            raise SettingInvalid(variable, value, f"is no known setting; known are {', '.join(sorted(known))}")
-
-
 def _invalid(fault: Fault) -> SettingInvalid:
     if "no known field" in fault.allowed:
         return SettingInvalid(
             fault.field, fault.value, f"is no known setting; known are {', '.join(Settings.model_fields)}"
         )
     return SettingInvalid(fault.field, fault.value, fault.allowed)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -61,9 +61,16 @@ def why_told(place: Place) -> str:
         "work": _progress(place.progress),
         "preempted": f"{place.preemptions} times" if place.preemptions > 1 else "once" if place.preemptions else None,
         "launched": None if place.launched_at is None else told(place.launched_at),
-        "valued by": None if place.fallback is None else f"the hand matrix, not the champion: {place.fallback}",
+        "valued by": None if place.fallback is None else _stand_in(place.source, place.fallback),
     }
     return "\n".join([*lines, *(f"  {name:<10}{fact}" for name, fact in facts.items() if fact is not None)])
+
+
+def _stand_in(source: str | None, why: str) -> str:
+    return f"{_STAND_INS.get(source or '', 'the hand matrix')}, not the champion: {why}"
+
+
+_STAND_INS = {"last_good": "the last good model", "remembered": "what was last predicted"}
 
 
 def supposed_told(supposed: Supposed) -> str:
@@ -119,9 +126,9 @@ def at(moment: datetime | None, now: datetime) -> str:
     return f"{moment:%b} {moment.day} {moment:%H:%M}" if moment.year == now.year else f"{moment:%Y-%m-%d}"
 
 
-def _on_days(middling: datetime | None, bad: datetime | None) -> str | None:
+def _on_days(middling: datetime | None, bad: datetime | None) -> str:
     if middling is None:
-        return None
+        return "nobody can say yet"
     return f"about {told(middling)}, {'nobody knows when' if bad is None else f'by {told(bad)}'} on a bad day"
 
 

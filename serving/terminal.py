@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from serving.api.answers import DeadLetters, Explanations, Place, Predictions, Queue
+from serving.auth.tokens import Token
 from serving.prediction import Explanation
 from serving.scheduling.states import State
 from serving.telling import at, counted, feasible, told, waits_for
@@ -146,6 +147,17 @@ def document(answer: Any) -> str:
 def console() -> Console:
     """Standard output, on which names stand as they are, whatever brackets they hold."""
     return Console(markup=False, highlight=False)
+
+
+def tokens_table(tokens: Sequence[Token]) -> Table:
+    """Tokens without their secrets."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    _columns(table, "id", "name", "for", right=["made", "revoked"], last=[])
+    for token in tokens:
+        revoked = "" if token.revoked_at is None else f"{token.revoked_at:%Y-%m-%d %H:%M}"
+        scopes = ", ".join(sorted(token.scopes))
+        table.add_row(token.token_id, token.name, scopes, f"{token.created_at:%Y-%m-%d %H:%M}", revoked)
+    return table
 
 
 def show(what: Table | str) -> None:

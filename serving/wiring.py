@@ -7,32 +7,45 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
+from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
+from serving.addresses import is_loopback
 from serving.api.admission import Admission
 from serving.api.desk import Desk
 from serving.api.supposing import Supposing
-from serving.client import PriorityClient
+from serving.auth.gate import Gate
+from serving.auth.keyring import Keyring
+from serving.breaker import Breaker
+from serving.client.ours import priority_client
 from serving.clock import Clock, ScaledClock, SystemClock
-from serving.errors import PrecedenceError, SettingInvalid
+from serving.errors import SettingInvalid
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
-from serving.model import MatrixModel, Model
+from serving.meters import prediction_api
+from serving.model import Bundle
+from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
-from serving.registry import champion
+from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
-from serving.settings import Settings
+from serving.settings import ANYBODY_IN_WORDS, Settings
+from serving.sidecar import Sidecar
+from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
+from serving.succession import Line, Reign, meters
 
 log = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
 """How long a stopping scheduler waits for running tasks to reach a checkpoint; a chunk cut off is run again."""
+_FIRST_LOAD_H = 1 / 60
+"""What is loaded in the first minute (of the wall clock) was there before: no sign of what will come."""
 
 
 def matrix(settings: Settings) -> Matrix:
@@ -54,15 +67,15 @@ def matrix(settings: Settings) -> Matrix:
         raise SettingInvalid("matrix_file", str(file), str(error)) from error
 
 
-def model(settings: Settings) -> Model:
-    """The champion, or the matrix in its place when there is none that can be used; it then says why."""
+def reign(settings: Settings) -> Reign:
+    """The champion, or whoever is next in line when it cannot be had, and the watch over both. Not begun yet."""
     weights = matrix(settings)
-    try:
-        bundle = champion(settings.tracking_uri, cache_dir=settings.home / "models")
-    except PrecedenceError as error:
-        log.warning("matrix_answers", extra={"reason": str(error)})
-        return MatrixModel(str(error), weights)
-    return replace(bundle, matrix=weights, snapshot_max_age_h=settings.snapshot_max_age_h)
+
+    def fitted(bundle: Bundle) -> Bundle:
+        return replace(bundle, matrix=weights, snapshot_max_age_h=settings.snapshot_max_age_h)
+
+    line = Line(settings.tracking_uri, settings.home / "models", settings.packed_model or BESIDE, weights, fitted)
+    return Reign(line, meters(), settings.model_poll_s)
 
 
 def clock(settings: Settings, store: SqlStore) -> Clock:
@@ -94,6 +107,42 @@ def handlers(settings: Settings) -> Handlers:
     )
 
 
+def gate(settings: Settings, processes: int = 1) -> Gate:
+    """Who lets requests in; `processes` that answer side by side share what one token may ask a minute.
+
+    Raises
+    ------
+    SettingInvalid
+        When the tokens cannot be read.
+    """
+    per_min = settings.requests_per_min
+    return Gate(
+        Keyring(Path(settings.tokens_file)),
+        None if per_min is None else per_min / processes,
+        anybody=settings.allow_anybody is not None,
+    )
+
+
+def check_reach(settings: Settings) -> None:
+    """Refuse to be reached from elsewhere while there are no tokens, unless that is wanted in so many words.
+
+    Raises
+    ------
+    SettingInvalid
+    """
+    if (
+        is_loopback(settings.host)
+        or settings.allow_anybody is not None
+        or Keyring(Path(settings.tokens_file)).tokens() is not None
+    ):
+        return
+    allowed = (
+        "must be a loopback address (127.0.0.1, ::1 or localhost) while there are no tokens: make one with"
+        f" 'precedence token create', or set {PREFIX}ALLOW_ANYBODY to {ANYBODY_IN_WORDS!r}"
+    )
+    raise SettingInvalid("host", settings.host, allowed)
+
+
 def make_home(settings: Settings) -> None:
     """Make the directory that state lives in, unless it is there.
 
@@ -118,6 +167,7 @@ def check(settings: Settings) -> None:
     """
     if settings.priority_port == settings.scheduler_port:
         raise SettingInvalid("scheduler_port", settings.scheduler_port, "must be another port than priority_port")
+    check_reach(settings)
     make_home(settings)
     matrix(settings)
     handlers(settings)
@@ -144,8 +194,9 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         chance=Random(),  # noqa: S311 - spreads retries
         changed=wake.set,
     )
-    async with PriorityClient(settings.priority_url) as client:
-        predictor = RemotePredictor(client, matrix(settings))
+    sidecar = Sidecar()
+    async with priority_client(settings) as client:
+        predictor = RemotePredictor(client, matrix(settings), Breaker(changed=prediction_api()))
         tick = Tick(
             store,
             executor,
@@ -163,13 +214,19 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             rules=settings.rules(),
             pace_s=executor.pace_s,
             fit=executor.fit,
+            lookout=Lookout(
+                every_s=settings.outlook_every_s,
+                since_h=hours(time.now()) + _FIRST_LOAD_H * settings.clock_scale,
+                beside=sidecar,
+            ),
         )
         loop = asyncio.create_task(tick.run())
         try:
             admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
-            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time))
+            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
         finally:
             await tick.stop(_GRACE_S)
             await loop
+            await sidecar.close()
             await known.close()
             store.close()

@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 
 
 @contextmanager
-def listening(app: Any, deadline_s: float = 60.0) -> Iterator[httpx.Client]:
+def listening(app: Any, deadline_s: float = 60.0, port: int = 0, **how: Any) -> Iterator[httpx.Client]:
     """A client of the application, which starts and ends with the context, lifespan included."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="on", **how)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -30,3 +33,26 @@ def listening(app: Any, deadline_s: float = 60.0) -> Iterator[httpx.Client]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def service(name: str, home: Path, **settings: object) -> Iterator[httpx.Client]:
+    """A client of the whole service `priority` or `scheduler`, as BentoML makes it; one at a time in a process."""
+    from prometheus_client import REGISTRY
+
+    from serving import hot, succession
+    from serving.service import application
+
+    hot.meters(), succession.meters()  # one set a process, whatever comes and goes
+    counted = set(REGISTRY._collector_to_names)
+    with pytest.MonkeyPatch.context() as patch:
+        for setting, value in {"home": home, **settings}.items():
+            patch.setenv(f"PRECEDENCE_{setting.upper()}", str(value))
+        patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(home))  # as every server that runs it sets
+        try:
+            with listening(application(name)) as client:
+                yield client
+        finally:
+            # The next service of this process counts under the same names.
+            for collector in set(REGISTRY._collector_to_names) - counted:
+                REGISTRY.unregister(collector)

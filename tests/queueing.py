@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from features.records import Campaign, Task
+from serving.scheduling.progress import Progress
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Estimate, Forecast, Lease, Move, Outcome, Reached, Want
+from serving.scheduling.work import Estimate, Forecast, Lease, Move, Outcome, Reached, Standing, Want
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -58,26 +59,26 @@ def reported(
     return answer
 
 
+def an_estimate(campaign_id: str = "sale", **said: Any) -> Estimate:
+    """Of a campaign of $500 and two hours, three at most, of which nothing is done, unless said otherwise."""
+    given = {"value": 500.0, "points": 70.0, "p50_h": 2.0, "p90_h": 3.0, "done_when_asked": 0.0, **said}
+    left = {"left_p50_h": given["p50_h"], "left_p90_h": given["p90_h"]}
+    return Estimate(campaign_id=campaign_id, **{**left, **given})
+
+
 class DeclaredWorth:
-    """A predictor that believes the plan: planned revenue is the value, a hundred work units take an hour."""
+    """A predictor that believes the plan: planned revenue is the value, a hundred work units take an hour.
+
+    What is left of work takes as long as its share of the plan or, `by_pace`, as what is done of it took.
+    """
 
     def __init__(self, dollars: bool = True, rhythm: tuple[float, ...] = ()) -> None:
-        self.dollars, self.rhythm = dollars, rhythm
+        self.dollars, self.rhythm, self.by_pace = dollars, rhythm, False
         self.asked: list[str] = []
 
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
-        self.asked += [c.campaign_id for c in campaigns]
-        estimates = [
-            Estimate(
-                campaign_id=c.campaign_id,
-                value=(c.planned_revenue or 0.0) if self.dollars else None,
-                points=100 * (c.urgency or 0.0),
-                p50_h=c.work_units / 100,
-                p90_h=c.work_units / 70,
-                fallback=None if self.dollars else "no champion",
-            )
-            for c in campaigns
-        ]
+    async def forecast(self, asked: Sequence[Standing], at: datetime) -> Forecast:
+        self.asked += [standing.campaign_id for standing in asked]
+        estimates = [self._estimate(standing.campaign, standing.progress) for standing in asked]
         return Forecast(
             model_version="3" if self.dollars else None,
             source="champion" if self.dollars else "matrix",
@@ -85,4 +86,19 @@ class DeclaredWorth:
             index_quantiles=tuple(range(101)) if self.dollars else (),
             estimates=tuple(estimates),
             rhythm=self.rhythm,
+        )
+
+    def _estimate(self, campaign: Campaign, progress: Progress) -> Estimate:
+        p50_h, p90_h, done = campaign.work_units / 100, campaign.work_units / 70, progress.share_done
+        slower = progress.spent_h / (p50_h * done) if self.by_pace and done else 1.0
+        return Estimate(
+            campaign_id=campaign.campaign_id,
+            value=(campaign.planned_revenue or 0.0) if self.dollars else None,
+            points=100 * (campaign.urgency or 0.0),
+            p50_h=p50_h,
+            p90_h=p90_h,
+            left_p50_h=p50_h * slower * (1 - done),
+            left_p90_h=p90_h * slower * (1 - done),
+            done_when_asked=done,
+            fallback=None if self.dollars else "no champion",
         )

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from features.records import ValueLabel
+from serving.auth.cli import app as token_commands
 from serving.cli import app as serving_commands
 from serving.errors import BadInput, ExitCode, PrecedenceError
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 matrix_commands = typer.Typer(help="The hand-weighted Campaign Prioritization Matrix.", no_args_is_help=True)
 app.add_typer(serving_commands)
+app.add_typer(token_commands, name="token", rich_help_panel="Serve")
 app.add_typer(matrix_commands, name="matrix", rich_help_panel="Learn")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]

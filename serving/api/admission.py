@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 
+from serving.auth.throttle import PerMinute
 from serving.errors import QueueFull, SubmittedTooFast, TooMuch
 from serving.scheduling.work import Backlog
 
-_MINUTE_S = 60.0
 _UNKNOWN_S, _LEAST_S, _MOST_S = 30.0, 1.0, 600.0
 """What `Retry-After` says while no rate is known, and its range."""
-_HAIR_S = 1e-3
-"""Rounding of a minute's shares, which is no haste."""
-_MANY = 1_000
-"""Accounts remembered before those that owe nothing are forgotten."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +47,8 @@ class Admission:
         self._backlog, self._pace = backlog, pace
         self._tasks, self._campaigns = Drain(), Drain()
         self._counted_s = -inf
-        self._paid_until_s: dict[str, float] = {}
-        self._many = _MANY
+        per_min = bounds.submissions_per_min
+        self._paces = None if per_min is None else PerMinute(per_min)
 
     def full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:
         """Why so many more may not be queued now; None if they may."""
@@ -63,21 +59,17 @@ class Admission:
 
     def hasty(self, account: str, at: datetime) -> TooMuch | None:
         """Why an account may not submit one more campaign now; None if it may."""
-        per_min, now_s = self.bounds.submissions_per_min, self._wall_s(at)
-        if per_min is None:
+        if self._paces is None:
             return None
-        # Each submission pays for its share of a minute; one minute may be paid for ahead.
-        over_s = self._paid_s(account, now_s, per_min) - now_s - max(_MINUTE_S, _MINUTE_S / per_min)
-        return SubmittedTooFast(account, per_min, over_s) if over_s > _HAIR_S else None
+        over_s = self._paces.over_s(account, self._wall_s(at))
+        return SubmittedTooFast(account, self._paces.per_min, over_s) if over_s > 0 else None
 
     def admitted(self, account: str, at: datetime, *, campaigns: int, tasks: int) -> None:
         """Count what was taken in."""
         self._tasks.add(tasks)
         self._campaigns.add(campaigns)
-        per_min, now_s = self.bounds.submissions_per_min, self._wall_s(at)
-        if campaigns and per_min is not None:
-            self._paid_until_s[account] = self._paid_s(account, now_s, per_min)
-            self._forget(now_s)
+        if campaigns and self._paces is not None:
+            self._paces.count(account, self._wall_s(at))
 
     def _over(self, campaigns: int, tasks: int) -> TooMuch | None:
         for bound, most, there, more in (
@@ -93,15 +85,6 @@ class Admission:
         self._tasks.read(backlog.tasks, now_s)
         self._campaigns.read(backlog.campaigns, now_s)
         self._counted_s = now_s
-
-    def _paid_s(self, account: str, now_s: float, per_min: float) -> float:
-        """Until when an account will have paid after one more submission."""
-        return max(self._paid_until_s.get(account, now_s), now_s) + _MINUTE_S / per_min
-
-    def _forget(self, now_s: float) -> None:
-        if len(self._paid_until_s) > self._many:
-            self._paid_until_s = {name: until for name, until in self._paid_until_s.items() if until > now_s}
-            self._many = max(2 * len(self._paid_until_s), _MANY)
 
     def _wall_s(self, at: datetime) -> float:
         return at.timestamp() / self._pace

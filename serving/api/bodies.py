@@ -13,22 +13,30 @@ from pydantic_core import from_json
 
 from features.records import Campaign, Identifier, Kpi, Signal, Task
 from serving.api.faults import faults_of, shown
+from serving.api.times import written_out
 from serving.errors import BadInput, NotJson
+from serving.prediction import Headway
 from serving.scheduling.columns import LEAST_BOOST, MOST_BOOST
 
 STRICT = ConfigDict(extra="forbid")
 
-MOST_CAMPAIGNS, MOST_TASKS, MOST_FACTS, MOST_SUPPOSED = 10_000, 100_000, 100_000, 1_000
+MOST_CAMPAIGNS, MOST_EXPLAINED, MOST_TASKS, MOST_FACTS, MOST_SUPPOSED = 100_000, 10_000, 100_000, 100_000, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """`POST /predict` and `/explain`: campaigns, and the moment asked about (default: now)."""
+    """`POST /predict` and `/explain`: campaigns, the moment asked about (default: now), and how far work has come."""
 
     campaigns: Annotated[tuple[Campaign, ...], MaxLen(MOST_CAMPAIGNS)]
     at: AwareDatetime | None = None
+    progress: dict[str, Headway] | None = None
 
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        unknown = set(self.progress or ()) - {campaign.campaign_id for campaign in self.campaigns}
+        if unknown:
+            raise ValueError(f"progress must name only campaigns that are asked about, not {shown(min(unknown))!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +106,20 @@ class WhatIf:
     __pydantic_config__ = STRICT
 
 
+def refuse_more_than(most: int, asked: Asked) -> None:
+    """Refuse a body of more campaigns than this service takes at once.
+
+    Raises
+    ------
+    BadInput
+    """
+    count = len(asked.campaigns)
+    if count > most:
+        raise BadInput(
+            "campaigns", f"{count} campaigns", f"must be at most {most}: ask for the rest in another request"
+        )
+
+
 ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
 SUBMISSION: TypeAdapter[Submission] = TypeAdapter(Submission)
 CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
@@ -125,7 +147,7 @@ def read(body: TypeAdapter[Body], data: bytes | str) -> Body:
     BadInput
         Naming every field at fault, its value and what is allowed.
     """
-    parsed(data)
+    written_out(parsed(data))
     return _validated(body, data)
 
 
@@ -138,6 +160,7 @@ def read_for(campaign_id: str, body: TypeAdapter[Body], data: bytes | str) -> Bo
         As `read` does; also when the body names another campaign than the path.
     """
     document = parsed(data)
+    written_out(document)
     if not isinstance(document, dict):
         return _validated(body, data)
     if body is SUBMISSION:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from statistics import fmean, quantiles
 from typing import Any
 
@@ -16,9 +17,11 @@ from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Red
 from serving.api.bodies import Change, Submission
 from serving.api.checks import check_tasks, with_facts
 from serving.api.supposing import Supposing
+from serving.api.together import Together
 from serving.clock import Clock
 from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
+from serving.predictor import RemotePredictor
 from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
 from serving.scheduling.states import LIVE, Event, State, after
@@ -41,6 +44,7 @@ class Desk:
     clock: Clock
     admission: Admission
     supposing: Supposing
+    predictor: RemotePredictor
 
     async def submit(self, submission: Submission) -> tuple[bool, Placed]:
         """Keep a campaign with its tasks; True if it is new, False if it was submitted before with equal content.
@@ -52,6 +56,14 @@ class Desk:
             Not for one that was submitted before: asking again is always answered.
         """
         check_tasks(submission.tasks, self.handlers)
+        new = await self._together(lambda: self._submit(submission))
+        return new, await self.placed(submission.campaign_id, changed=new)
+
+    @cached_property
+    def _together(self) -> Together:
+        return Together(self.store)
+
+    def _submit(self, submission: Submission) -> bool:
         campaign_id, account, tasks = submission.campaign_id, submission.account, len(submission.tasks)
         at = self.clock.now()
         refusal = self._full(at, campaigns=1, tasks=tasks) or self.admission.hasty(account, at)
@@ -61,7 +73,7 @@ class Desk:
         new = self.store.submit(Campaign(**facts), submission.tasks, at)
         if new:
             self.admission.admitted(account, at, campaigns=1, tasks=tasks)
-        return new, await self.placed(campaign_id, changed=new)
+        return new
 
     async def placed(self, campaign_id: str, *, changed: bool) -> Placed:
         """Where a campaign stands; after a change, as the scheduler sees it then.
@@ -148,8 +160,8 @@ class Desk:
         await self._board_after_change(campaign_id)
         return Redriven(campaign_id=campaign_id, redriven=redriven)
 
-    def check_ready(self) -> None:
-        """Refuse while the scheduler's steps keep breaking off.
+    def readiness(self) -> str:
+        """What those who operate it want to know beside that it is ready.
 
         Raises
         ------
@@ -162,6 +174,7 @@ class Desk:
                 f"the scheduler's last {failing} steps broke off, the last with {reason}: its log has it in full",
                 failing=failing,
             )
+        return f"prediction API: {self.predictor.state}"
 
     def queue(self, limit: int, account: str | None, state: State | None) -> Queue:
         """Live campaigns in the order work would start, at most `limit`, of one account or state if asked."""
@@ -217,6 +230,7 @@ class Desk:
             async with asyncio.timeout(_PREDICTION_PATIENCE_S):
                 while (entry := board.entry(campaign_id)) is not None and entry.standing.estimate is None:
                     board = await self.tick.refreshed(at_once=False)
+        self.tick.foresee(campaign_id)
         return self.tick.board
 
     def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:

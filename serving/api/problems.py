@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,7 +17,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.bodies import read
-from serving.errors import PrecedenceError, TooMuch, problem
+from serving.errors import PrecedenceError, problem
+from serving.logs import REQUEST_ID
+
+log = logging.getLogger(__name__)
+
+_LARGE = 65_536
+"""Bytes from which a body is read in a thread: others shall be answered meanwhile."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -22,12 +31,13 @@ MEDIA_TYPE = "application/problem+json"
 def problem_response(error: PrecedenceError) -> Response:
     """The response that tells of an error."""
     response = _response(problem(error))
-    if isinstance(error, TooMuch):
-        response.headers["retry-after"] = str(error.retry_after_s)
+    response.headers.update(error.headers)
     return response
 
 
 def _response(document: Mapping[str, Any]) -> Response:
+    if request_id := REQUEST_ID.get():
+        document = {**document, "request_id": request_id}
     return Response(json.dumps(document), status_code=int(document["status"]), media_type=MEDIA_TYPE)
 
 
@@ -42,10 +52,11 @@ class Problems:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        replaced = False
+        replaced = begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal replaced
+            nonlocal replaced, begun
+            begun = True
             if message["type"] == "http.response.start" and _needs_problem(message):
                 replaced = True
                 headers = MutableHeaders(raw=message["headers"])
@@ -57,7 +68,15 @@ class Problems:
             elif not replaced:
                 await send(message)
 
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            # Whatever it was, the caller is owed an answer: BentoML's timer would have them wait for it in vain.
+            log.exception("request_failed", extra={"method": scope["method"], "path": scope["path"]})
+            if begun and not replaced:
+                raise  # half an answer is out: only breaking the connection off says that it is not whole
+            if not begun:
+                await _response(_of_status(HTTPStatus.INTERNAL_SERVER_ERROR, scope, Headers()))(scope, receive, send)
 
 
 class StrictBodies:
@@ -66,11 +85,17 @@ class StrictBodies:
     Parameters
     ----------
     bodies : by path, what a POST must hold.
+    checks : by path, what else is asked of it; they raise `PrecedenceError`.
     """
 
-    def __init__(self, app: ASGIApp, bodies: Mapping[str, TypeAdapter[Any]]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bodies: Mapping[str, TypeAdapter[Any]],
+        checks: Mapping[str, Callable[[Any], None]] = MappingProxyType({}),
+    ) -> None:
         self._app = app
-        self._bodies = bodies
+        self._bodies, self._checks = bodies, checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request's body and pass it on unchanged."""
@@ -80,7 +105,10 @@ class StrictBodies:
             return
         try:
             data = await Request(scope, receive).body()
-            read(body, data)
+            if len(data) > _LARGE:
+                await asyncio.to_thread(self._check, scope["path"], body, data)
+            else:
+                self._check(scope["path"], body, data)
         except ClientDisconnect:
             return
         except PrecedenceError as error:
@@ -99,6 +127,11 @@ class StrictBodies:
         headers = MutableHeaders(raw=[*scope["headers"]])
         headers["content-type"] = "application/json"
         await self._app({**scope, "headers": headers.raw}, again, send)
+
+    def _check(self, path: str, body: TypeAdapter[Any], data: bytes) -> None:
+        found = read(body, data)
+        if path in self._checks:
+            self._checks[path](found)
 
 
 def _needs_problem(message: Message) -> bool:

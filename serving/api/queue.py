@@ -15,12 +15,16 @@ from pydantic import ValidationError
 from serving.api.answers import DeadLetters, Place, Placed, Queue, Redriven, Stored, Supposed, TasksAdded
 from serving.api.bodies import CHANGE, MORE_TASKS, OUTCOMES, REDRIVE, SIGNALS, SUBMISSION, WHAT_IF, read, read_for
 from serving.api.desk import Desk
-from serving.api.document import document_bodies
+from serving.api.document import document
 from serving.api.faults import fault_of
 from serving.api.front import page
+from serving.api.guard import caller_of
+from serving.api.operations import QUEUE
 from serving.api.problems import problem_response
 from serving.api.sizes import BoundedBodies
 from serving.api.strictness import method_unknown, only_known_parameters
+from serving.auth.routes import SCHEDULER
+from serving.auth.scopes import Scope
 from serving.errors import BadInput, NotReady, PrecedenceError
 from serving.scheduling.states import State
 
@@ -76,18 +80,7 @@ def queue_app(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> FastAP
     _add_dead_letters(app)
     _add_the_rest(app)
     _add_front(app)
-    document_bodies(
-        app,
-        {
-            ("/campaigns/{campaign_id}", "put"): SUBMISSION,
-            ("/campaigns/{campaign_id}", "patch"): CHANGE,
-            ("/campaigns/{campaign_id}/tasks", "post"): MORE_TASKS,
-            ("/campaigns/{campaign_id}/redrive", "post"): REDRIVE,
-            ("/what-if", "post"): WHAT_IF,
-            ("/outcomes", "post"): OUTCOMES,
-            ("/signals", "post"): SIGNALS,
-        },
-    )
+    document(app, QUEUE, SCHEDULER)
     return app
 
 
@@ -176,10 +169,15 @@ def _add_front(app: FastAPI) -> None:
         return HTMLResponse(page(app.title, "Campaigns in the order their work runs.", _PLACES))
 
     @app.get("/readyz", include_in_schema=False)
-    async def ready(desk: OpenDesk) -> PlainTextResponse:
-        """Tell whether the scheduler does its work; a problem says why not."""
-        desk.check_ready()
-        return PlainTextResponse("\n")
+    async def ready(request: Request, desk: OpenDesk) -> PlainTextResponse:
+        """Tell whether the scheduler does its work, and those who operate it, why not or how well."""
+        told = Scope.OPERATE in caller_of(request).may
+        try:
+            return PlainTextResponse(f"{desk.readiness() if told else ''}\n")
+        except NotReady as error:
+            if told:
+                raise
+            raise NotReady("the scheduler's steps break off: its log has the reason") from error
 
 
 _PLACES = {

@@ -11,6 +11,9 @@ from serving.errors import BodyTooLarge
 MOST_BODY_BYTES = 67_108_864
 """Bytes of one request's body: room for the most campaigns, tasks or results that one request may hold."""
 
+MOST_BATCH_BYTES = 134_217_728
+"""Bytes of one request for predictions: room for 100,000 campaigns of forty targets."""
+
 MOST_PAYLOAD_BYTES = 262_144
 """Bytes of JSON of one task's payload, which is read with every lease."""
 

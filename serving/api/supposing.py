@@ -44,7 +44,7 @@ class Supposing:
         standings = [] if asked.campaign is None else [self._new(asked.campaign, at)]
         standings += [self._changed(campaign_id, change, at) for campaign_id, change in asked.changes.items()]
         standings = await self._valued(standings, at)
-        before, then = self.tick.board, self.tick.supposing(standings)
+        before, then = self.tick.board, await self.tick.supposing(standings)
         places = []
         for standing in standings:
             there = before.entry(standing.campaign_id)
@@ -98,7 +98,7 @@ class Supposing:
         asked = [standing for standing in standings if standing.estimated_at is None]
         if not asked:
             return standings
-        forecast = await self.predictor.forecast([standing.campaign for standing in asked], at)
+        forecast = await self.predictor.forecast(asked, at)
         estimates = {estimate.campaign_id: estimate for estimate in forecast.estimates}
         return [
             valued(s, estimates[s.campaign_id], forecast, at) if s.campaign_id in estimates else s for s in standings

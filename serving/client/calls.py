@@ -1,17 +1,44 @@
-"""What both clients share: when a call is tried again, and how its answer is read."""
+"""What all clients share: what a call is, when it is tried again, and how its answer is read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
-from tenacity import RetryCallState, retry_if_exception_type, retry_if_result, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    wait_random_exponential,
+)
 
 from serving.errors import Refused, ServiceUnreachable
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[Answer]):
+    """One request, and what answers it.
+
+    Attributes
+    ----------
+    request : what httpx takes beside method and path.
+    once : what would count twice, and is repeated only if it surely did not arrive.
+    """
+
+    answer: TypeAdapter[Answer]
+    method: str
+    path: str
+    request: Mapping[str, Any] = field(default_factory=dict)
+    once: bool = False
+
 
 TIMEOUT_S = 10.0
 """How long a call may take by default."""
@@ -22,6 +49,12 @@ TRIES, MOST_WAITS, LONGEST_WAIT_S = 3, 5, 60.0
 
 _SOON = wait_random_exponential(multiplier=0.1, max=1.0)
 _LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+def sent_with(token: str | None) -> dict[str, str]:
+    """The headers of every request."""
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    return headers if token is None else {**headers, "authorization": f"Bearer {token}"}
 
 
 def patience(*failures: type[Exception], tries: int = TRIES, waits: int = 0) -> dict[str, Any]:
@@ -86,3 +119,77 @@ def answered(answer: TypeAdapter[Answer], response: httpx.Response) -> Answer:
 def unreachable(url: str, error: httpx.HTTPError) -> ServiceUnreachable:
     """The error to raise when nobody answered."""
     return ServiceUnreachable(url, str(error) or type(error).__name__)
+
+
+class Caller:
+    """Makes calls and waits for their answers.
+
+    Parameters
+    ----------
+    timeout_s : how long one try may take.
+    token : sent with every call, where the service asks for one.
+    waits : how often a call waits, when the service refuses it for now, as long as it is asked to.
+
+    Raises
+    ------
+    ServiceUnreachable
+        From every call, when nobody answers or the answer is none of ours.
+    Refused
+        When the service answers with a problem.
+    """
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, token: str | None = None, *, waits: int = 0) -> None:
+        self._url, self._waits = url, waits
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=sent_with(token))
+        self._answered = True
+
+    def __enter__(self) -> Self:
+        """Use within `with`, which closes its connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _made(self, call: Call[Answer]) -> Answer:
+        again = _patience(call, self._waits, answered_before=self._answered)
+        try:
+            response = Retrying(**again)(self._http.request, call.method, call.path, **call.request)
+        except httpx.HTTPError as error:
+            self._answered = False
+            raise unreachable(self._url, error) from error
+        self._answered = True
+        return answered(call.answer, response)
+
+
+class AsyncCaller:
+    """Makes calls without holding up an event loop; see `Caller`."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, token: str | None = None, *, waits: int = 0) -> None:
+        self._url, self._waits = url, waits
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s, headers=sent_with(token))
+        self._answered = True
+
+    async def __aenter__(self) -> Self:
+        """Use within `async with`, which closes its connections."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _made(self, call: Call[Answer]) -> Answer:
+        again = AsyncRetrying(**_patience(call, self._waits, answered_before=self._answered))
+        try:
+            response: httpx.Response = await again(self._http.request, call.method, call.path, **call.request)
+        except httpx.HTTPError as error:
+            self._answered = False
+            raise unreachable(self._url, error) from error
+        self._answered = True
+        return answered(call.answer, response)
+
+
+def _patience(call: Call[Answer], waits: int, *, answered_before: bool) -> dict[str, Any]:
+    failures = httpx.ConnectError if call.once else httpx.TransportError
+    # Who waits for a service that is gone again and again is no quicker to do without it.
+    return patience(failures, tries=TRIES if answered_before else 1, waits=waits)

@@ -1,72 +1,82 @@
-"""The client of the prediction API."""
+"""The clients of the prediction API."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Self
 
-import httpx
 from pydantic import TypeAdapter
-from tenacity import AsyncRetrying
 
 from features.records import Campaign
 from serving.api.answers import Explanations, Predictions
 from serving.api.bodies import ASKED, Asked
-from serving.client.calls import TIMEOUT_S, TRIES, Answer, answered, patience, unreachable
-from serving.prediction import Card
+from serving.client.calls import AsyncCaller, Call, Caller
+from serving.prediction import NOBODY_BEGAN, Card, Headway
 
 _PREDICTIONS, _EXPLANATIONS, _CARD = TypeAdapter(Predictions), TypeAdapter(Explanations), TypeAdapter(Card)
+_MODEL = Call(answer=_CARD, method="GET", path="/model")
 
 
-class PriorityClient:
-    """The prediction API. Every call is safe to repeat, and is when nobody answers, unless nobody did the last time.
+class PriorityClient(AsyncCaller):
+    """The prediction API. Every call is safe to repeat, and is when nobody answers, unless nobody did the last time."""
 
-    Raises
-    ------
-    ServiceUnreachable
-        From every call, when nobody answers or the answer is none of ours.
-    Refused
-        When the service answers with a problem.
-    """
+    async def predict(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime | None = None,
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> Predictions:
+        """One prediction a campaign, in the order asked; `progress` tells by id how far work on them has come."""
+        return await self._made(_predict(campaigns, at, progress))
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._url = url
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s)
-        self._answered = True
-
-    async def __aenter__(self) -> Self:
-        """Use within `async with`, which closes its connections."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def predict(self, campaigns: Sequence[Campaign], at: datetime | None = None) -> Predictions:
-        """One prediction a campaign, in the order asked."""
-        return await self._call(_PREDICTIONS, "POST", "/predict", _asked(campaigns, at))
-
-    async def explain(self, campaigns: Sequence[Campaign], at: datetime | None = None) -> Explanations:
+    async def explain(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime | None = None,
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> Explanations:
         """One explained prediction a campaign."""
-        return await self._call(_EXPLANATIONS, "POST", "/explain", _asked(campaigns, at))
+        return await self._made(_explain(campaigns, at, progress))
 
     async def card(self) -> Card:
         """Which model answers."""
-        return await self._call(_CARD, "GET", "/model", None)
-
-    async def _call(self, answer: TypeAdapter[Answer], method: str, path: str, body: bytes | None) -> Answer:
-        headers = {"content-type": "application/json"}
-        try:
-            # Who waits for a service that is gone again and again is no quicker to do without it.
-            again = AsyncRetrying(**patience(httpx.TransportError, tries=TRIES if self._answered else 1))
-            response: httpx.Response = await again(self._http.request, method, path, content=body, headers=headers)
-        except httpx.HTTPError as error:
-            self._answered = False
-            raise unreachable(self._url, error) from error
-        self._answered = True
-        return answered(answer, response)
+        return await self._made(_MODEL)
 
 
-def _asked(campaigns: Sequence[Campaign], at: datetime | None) -> bytes:
-    return ASKED.dump_json(Asked(campaigns=tuple(campaigns), at=at), exclude_none=True)
+class SyncPriorityClient(Caller):
+    """The same for callers without an event loop."""
+
+    def predict(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime | None = None,
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> Predictions:
+        """One prediction a campaign, in the order asked; `progress` tells by id how far work on them has come."""
+        return self._made(_predict(campaigns, at, progress))
+
+    def explain(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime | None = None,
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> Explanations:
+        """One explained prediction a campaign."""
+        return self._made(_explain(campaigns, at, progress))
+
+    def card(self) -> Card:
+        """Which model answers."""
+        return self._made(_MODEL)
+
+
+def _predict(campaigns: Sequence[Campaign], at: datetime | None, progress: Mapping[str, Headway]) -> Call[Predictions]:
+    return Call(answer=_PREDICTIONS, method="POST", path="/predict", request=_asked(campaigns, at, progress))
+
+
+def _explain(campaigns: Sequence[Campaign], at: datetime | None, progress: Mapping[str, Headway]) -> Call[Explanations]:
+    return Call(answer=_EXPLANATIONS, method="POST", path="/explain", request=_asked(campaigns, at, progress))
+
+
+def _asked(campaigns: Sequence[Campaign], at: datetime | None, progress: Mapping[str, Headway]) -> dict[str, bytes]:
+    asked = Asked(campaigns=tuple(campaigns), at=at, progress=dict(progress) or None)
+    return {"content": ASKED.dump_json(asked, exclude_none=True)}

@@ -4,12 +4,21 @@ Every error carries its facts as fields, the HTTP status it answers with (RFC 94
 code a command ends with. Catch by type, never by text.
 """
 
-from serving.errors.base import ExitCode, PrecedenceError, problem
+from serving.errors.access import (
+    AskedFromElsewhere,
+    AskedTooFast,
+    NobodyMayAsk,
+    NotAllowed,
+    TokenRefused,
+    TokenUnknown,
+)
+from serving.errors.base import ExitCode, PrecedenceError, problem, shown_url
 from serving.errors.campaigns import CampaignConflict, CampaignUnknown, IllegalTransition, NothingDead, StaleLease
 from serving.errors.given import (
     BadInput,
     Fault,
     HandlerUnknown,
+    MediaTypeUnknown,
     MethodUnknown,
     NotJson,
     ParameterUnknown,
@@ -26,10 +35,12 @@ from serving.errors.models import (
     TooFewWeeks,
 )
 from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
-from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable
+from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable, TookTooLong
 
 __all__ = [
     "AnswerInvalid",
+    "AskedFromElsewhere",
+    "AskedTooFast",
     "BadInput",
     "BodyTooLarge",
     "BundleCorrupt",
@@ -42,8 +53,11 @@ __all__ = [
     "HandlerUnknown",
     "HistoryEmpty",
     "IllegalTransition",
+    "MediaTypeUnknown",
     "MethodUnknown",
     "NoChampion",
+    "NobodyMayAsk",
+    "NotAllowed",
     "NotJson",
     "NotReady",
     "NothingDead",
@@ -58,8 +72,12 @@ __all__ = [
     "SettingInvalid",
     "StaleLease",
     "SubmittedTooFast",
+    "TokenRefused",
+    "TokenUnknown",
     "TooFewWeeks",
     "TooMuch",
+    "TookTooLong",
     "WorkerDied",
     "problem",
+    "shown_url",
 ]

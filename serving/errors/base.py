@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import IntEnum
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ class ExitCode(IntEnum):
     NOTHING_TO_LEARN = 8
     WRONG_SETTING = 9
     BUSY = 10
+    REFUSED = 11
 
 
 class PrecedenceError(Exception):
@@ -38,6 +40,23 @@ class PrecedenceError(Exception):
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message)
         self.fields = fields
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """HTTP headers that its response has beside those of every problem."""
+        return {}
+
+
+def shown_url(url: str) -> str:
+    """A URL without what may be secret in it: who logs in, with which password, and the query.
+
+    >>> shown_url("https://me:hush@hooks.example.com/send?key=hush"), shown_url("sqlite:////data/queue.db")
+    ('https://hooks.example.com/send', 'sqlite:////data/queue.db')
+    """
+    place = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = place.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def problem(error: PrecedenceError) -> dict[str, Any]:

@@ -54,6 +54,17 @@ class ParameterUnknown(BadInput):
     title = "Unknown query parameter"
 
 
+class MediaTypeUnknown(PrecedenceError):
+    """A body that says it is anything but JSON: no other reader is ever picked by what a caller says."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    exit_code = ExitCode.BAD_INPUT
+    title = "The body must be JSON"
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"content-type is {_short(given)}: must be application/json", given=given)
+
+
 class MethodUnknown(PrecedenceError):
     """A path does not offer the method it was asked with."""
 

@@ -6,7 +6,7 @@ from reprlib import repr as cut_short
 from signal import Signals
 from typing import Any
 
-from serving.errors.base import PrecedenceError
+from serving.errors.base import PrecedenceError, shown_url
 
 
 class CheckpointInvalid(PrecedenceError):
@@ -42,4 +42,5 @@ class AnswerInvalid(PrecedenceError):
     title = "The handler's answer is not valid"
 
     def __init__(self, url: str, status: int, why: str, told: str) -> None:
+        url = shown_url(url)
         super().__init__(f"{url} answered {status} ({why}): {told or 'without a word'}", url=url, status_code=status)

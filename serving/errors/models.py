@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from http import HTTPStatus
 
-from serving.errors.base import ExitCode, PrecedenceError
+from serving.errors.base import ExitCode, PrecedenceError, shown_url
 
 
 class BundleCorrupt(PrecedenceError):
@@ -44,6 +44,7 @@ class NoChampion(PrecedenceError):
     title = "No champion"
 
     def __init__(self, name: str, alias: str, uri: str) -> None:
+        uri = shown_url(uri)
         super().__init__(
             f"no champion: registry {uri} has no {name!r} with alias {alias!r}: train one with 'precedence train'",
             name=name,
@@ -74,6 +75,7 @@ class RegistryUnreachable(PrecedenceError):
     title = "The model registry is unreachable"
 
     def __init__(self, uri: str, reason: str) -> None:
+        uri = shown_url(uri)
         super().__init__(
             f"model registry {uri} is unreachable ({reason}): start it, or set PRECEDENCE_TRACKING_URI",
             uri=uri,

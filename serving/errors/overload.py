@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -23,6 +24,11 @@ class TooMuch(PrecedenceError):
     def __init__(self, message: str, retry_after_s: float, **fields: Any) -> None:
         self.retry_after_s = max(math.ceil(retry_after_s), 1)
         super().__init__(f"{message}: try again in {self.retry_after_s} s", retry_after_s=self.retry_after_s, **fields)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How long to wait."""
+        return {"retry-after": str(self.retry_after_s)}
 
 
 class QueueFull(TooMuch):

@@ -6,7 +6,7 @@ import signal
 from http import HTTPStatus
 from typing import Any
 
-from serving.errors.base import ExitCode, PrecedenceError
+from serving.errors.base import ExitCode, PrecedenceError, shown_url
 
 
 class ServiceUnreachable(PrecedenceError):
@@ -17,6 +17,7 @@ class ServiceUnreachable(PrecedenceError):
     title = "The service is unreachable"
 
     def __init__(self, url: str, reason: str) -> None:
+        url = shown_url(url)
         super().__init__(
             f"no usable answer from {url} ({reason}): start it with 'precedence serve'", url=url, reason=reason
         )
@@ -51,6 +52,20 @@ class NotReady(PrecedenceError):
         super().__init__(reason, **fields)
 
 
+class TookTooLong(PrecedenceError):
+    """A request was not answered within the time that the service allows."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    exit_code = ExitCode.UNREACHABLE
+    title = "Took too long"
+
+    def __init__(self, asked: str, allowed_s: float) -> None:
+        super().__init__(
+            f"{asked} took longer than the {allowed_s:g} s that the service allows: ask for less at once, or again",
+            allowed_s=allowed_s,
+        )
+
+
 class Refused(PrecedenceError):
     """A service answered with a problem; its sentence is passed on, and its HTTP status as `answered`."""
 
@@ -63,6 +78,8 @@ class Refused(PrecedenceError):
 _EXIT_CODES: dict[int, ExitCode] = {
     HTTPStatus.BAD_REQUEST: ExitCode.BAD_INPUT,
     HTTPStatus.UNPROCESSABLE_ENTITY: ExitCode.BAD_INPUT,
+    HTTPStatus.UNAUTHORIZED: ExitCode.REFUSED,
+    HTTPStatus.FORBIDDEN: ExitCode.REFUSED,
     HTTPStatus.NOT_FOUND: ExitCode.UNKNOWN,
     HTTPStatus.CONFLICT: ExitCode.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ExitCode.BAD_INPUT,

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 from features.records import Task
 from serving.api.faults import faults_of, shown
 from serving.clock import SystemClock
-from serving.errors import AnswerInvalid, BadInput, CheckpointInvalid
+from serving.errors import AnswerInvalid, BadInput, CheckpointInvalid, shown_url
 from serving.handlers.contract import Checkpoint, Context, GiveUp, RetryLater
 from serving.handlers.web import Answer, Web
 
@@ -100,6 +100,7 @@ def _reply(answer: Answer, url: str) -> Reply:
     ------
     RetryLater, GiveUp, AnswerInvalid
     """
+    url = shown_url(url)  # what is said of it is kept and logged
     status, told = answer.status, answer.body.decode("utf-8", "replace").strip()
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
+from serving.errors import shown_url
 from serving.handlers.allowed import Allowed
 from serving.handlers.contract import GiveUp
 
@@ -83,7 +84,7 @@ class Web:
                 told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
                 return Answer(answer.status, told, await _body(answer))
         except TimeoutError as error:
-            raise TimeoutError(f"{url} did not answer within {self._timeout_s:g} s") from error
+            raise TimeoutError(f"{shown_url(url)} did not answer within {self._timeout_s:g} s") from error
 
     async def close(self) -> None:
         """Close what is open."""

@@ -1,6 +1,7 @@
 """The model that answers: a trained bundle, or the hand-weighted matrix in its place."""
 
 from serving.model.bundle import Bundle
+from serving.model.dollars import MatrixInDollars
 from serving.model.intervals import ValueIntervals
 from serving.model.matrix import MatrixModel
 from serving.model.meta import MatrixDollars, Meta, ProcessingPrior
@@ -22,6 +23,7 @@ __all__ = [
     "CurveParameters",
     "Explanation",
     "MatrixDollars",
+    "MatrixInDollars",
     "MatrixModel",
     "Meta",
     "Model",

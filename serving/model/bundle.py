@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,25 +14,31 @@ import numpy as np
 import numpy.typing as npt
 
 from features.contract import FEATURE_NAMES
-from features.curves import Floats, hours
+from features.curves import Floats
 from features.matrix import Matrix
 from features.records import Campaign, ValueLabel
 from features.rhythm import Rhythm
 from features.snapshot import Snapshot
-from serving import priority
 from serving.model import storage
 from serving.model.explanation import explained, reasons_of
 from serving.model.fallback import Unanswerable, fallback_reasons
 from serving.model.increment import above_baseline
 from serving.model.matrix import explained_by_matrix, matrix_reasons
 from serving.model.meta import Meta
+from serving.model.pricing import Pricing
 from serving.model.processing import ProcessingTimes
+from serving.model.trees import THREADS, Trees
 from serving.model.words import anyway, in_words
-from serving.prediction import Card, CurveParameters, Explanation, ModelIdentity, Prediction, ProcessingTime
-from serving.scheduling.columns import Columns
-
-_THREADS = 1
-"""Threads of one prediction: requests run side by side, and a request's few rows gain nothing from more."""
+from serving.prediction import (
+    NOBODY_BEGAN,
+    UNTOUCHED,
+    Card,
+    Explanation,
+    Headway,
+    ModelIdentity,
+    Prediction,
+    Source,
+)
 
 _BASELINE = FEATURE_NAMES.index("target_baseline")
 
@@ -43,7 +49,8 @@ class Bundle:
 
     `matrix` answers for campaigns the trees cannot, in dollars through the bundle's own map;
     `snapshot_max_age_h` is how old the snapshot may be (hours) before it answers for all, None without limit.
-    `processing` is None until enough runs were logged; the prior answers till then.
+    `processing` is None until enough runs were logged; the prior answers till then. `stands_in` says why it answers in
+    the champion's place; None for the champion.
     """
 
     booster: lightgbm.Booster
@@ -52,6 +59,7 @@ class Bundle:
     matrix: Matrix = field(default_factory=Matrix.default)
     snapshot_max_age_h: float | None = None
     processing: ProcessingTimes | None = None
+    stands_in: str | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -78,23 +86,28 @@ class Bundle:
     @property
     def identity(self) -> ModelIdentity:
         """The bundle's name and version."""
-        return ModelIdentity(name=self.meta.name, version=self.meta.version, source="champion")
+        source: Source = "champion" if self.stands_in is None else "last_good"
+        return ModelIdentity(name=self.meta.name, version=self.meta.version, source=source)
 
-    @cached_property
+    @property
     def rhythm(self) -> Rhythm | None:
         """The market's rhythm as it was learned; None for an even one."""
-        return Rhythm.of(self.meta.rhythm)
+        return self._pricing.rhythm
 
     @cached_property
-    def _scale(self) -> priority.Scale:
-        return priority.Scale(np.array(self.meta.index_quantiles))
+    def _trees(self) -> Trees:
+        return Trees(self.booster)
+
+    @cached_property
+    def _pricing(self) -> Pricing:
+        return Pricing.of(self.meta)
 
     def values_of(self, rows: Floats) -> Floats:
         """What the model says, in dollars, 0 at least: one entry a row of features in contract order.
 
         The trees predict gross revenue; for incremental value the expected baseline is taken off.
         """
-        values: Floats = np.maximum(self.booster.predict(rows, num_threads=_THREADS), 0.0)
+        values: Floats = np.maximum(self._trees.predict(rows), 0.0)
         return above_baseline(values, rows[:, _BASELINE]) if self.meta.label is ValueLabel.INCREMENTAL else values
 
     def card(self) -> Card:
@@ -102,6 +115,7 @@ class Bundle:
         meta = self.meta
         return Card(
             **asdict(self.identity),
+            reason=self.stands_in,
             contract=meta.contract,
             trained_at=meta.trained_at,
             training_window=meta.training_window,
@@ -111,18 +125,21 @@ class Bundle:
             horizon_h=meta.horizon_h,
             index_quantiles=meta.index_quantiles,
             rhythm=meta.rhythm,
+            matrix_dollars=tuple(zip(meta.matrix_dollars.points, meta.matrix_dollars.dollars, strict=True)),
             features=meta.features,
             metrics=meta.metrics,
         )
 
-    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:
+    def predict(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Prediction]:
         """One prediction a campaign as of `at`, in the order asked."""
         if not campaigns:
             return []
         rows = self.snapshot.features(campaigns, at)
         why_not = self._why_not(rows, at)
         values = self._values(campaigns, rows, why_not)
-        return self._answers(campaigns, values, at, why_not)
+        return self._answers(campaigns, values, at, why_not, progress)
 
     def intervals(self, campaigns: Sequence[Campaign], at: datetime, level: float = 0.8) -> Floats:
         """Dollars between which each campaign's value lies with probability `level`, shape (campaigns, 2).
@@ -154,29 +171,30 @@ class Bundle:
         """
         if self.processing is not None:
             return self.processing.left_h(campaigns, (0.5, 0.9), done, spent_h)
-        prior, units = self.meta.seconds_per_unit_prior, [c.work_units for c in campaigns]
-        whole_h = np.column_stack([prior.p50_h(units), prior.p90_h(units)])
-        left: Floats = whole_h * (1 - np.broadcast_to(np.asarray(done, dtype=float), len(campaigns)))[:, None]
-        return left
+        return self.meta.seconds_per_unit_prior.left_h([c.work_units for c in campaigns], done)
 
-    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+    def explain(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Explanation]:
         """Predictions with reasons: per feature for the trees, per criterion where the matrix answered."""
         if not campaigns:
             return []
         rows = self.snapshot.features(campaigns, at)
-        contributions = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=_THREADS), dtype=float)
+        contributions = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=THREADS), dtype=float)
         why_not = self._why_not(rows, at)
-        answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not)
+        answers = self._answers(campaigns, self._values(campaigns, rows, why_not), at, why_not, progress)
         return [
             explained_by_matrix(self.matrix, answer, campaign, row)
-            if answer.fallback
+            if reason
             else explained(
                 answer,
                 reasons := reasons_of(FEATURE_NAMES, row, parts),
                 (*self._taken_off(row), *in_words(reasons)),
                 matrix_reasons(self.matrix, campaign, row),
             )
-            for answer, campaign, row, parts in zip(answers, campaigns, rows, contributions, strict=True)
+            for answer, reason, campaign, row, parts in zip(
+                answers, why_not, campaigns, rows, contributions, strict=True
+            )
         ]
 
     def _taken_off(self, row: Floats) -> tuple[str, ...]:
@@ -197,29 +215,16 @@ class Bundle:
         return values
 
     def _answers(
-        self, campaigns: Sequence[Campaign], values: Floats, at: datetime, why_not: Sequence[Unanswerable]
+        self,
+        campaigns: Sequence[Campaign],
+        values: Floats,
+        at: datetime,
+        why_not: Sequence[Unanswerable],
+        progress: Mapping[str, Headway],
     ) -> list[Prediction]:
-        """Predictions from values: the curve, the index at `at` with all work still to do, and the score."""
-        horizon_h = self.meta.horizon_h
-        p50_h, p90_h = self.work_left_h(campaigns).T
-        # A caller without a queue says nothing of chunks or slots: one slot does the whole campaign at once.
-        queue = Columns.of(campaigns, values, p50_h, rhythm=self.rhythm)
-        index = priority.index(queue.at_stake, queue.needed_h, queue.delay_h, hours(at), horizon_h)
-        score = self._scale.score(index)
-        loss = priority.loss_per_hour(index, queue.needed_h, horizon_h)
-        columns = (score, index, values, loss, p50_h * 3600, p90_h * 3600)
-        return [
-            Prediction(
-                campaign_id=campaign.campaign_id,
-                score=score_,
-                index=index_,
-                value=value,
-                curve=CurveParameters.of(campaign),
-                loss_per_hour=loss_,
-                processing_s=ProcessingTime(p50=p50, p90=p90),
-                fallback=fallback,
-            )
-            for campaign, fallback, score_, index_, value, loss_, p50, p90 in zip(
-                campaigns, why_not, *(column.tolist() for column in columns), strict=True
-            )
-        ]
+        whole_h = left_h = self.work_left_h(campaigns)
+        if progress:
+            told = [progress.get(campaign.campaign_id, UNTOUCHED) for campaign in campaigns]
+            left_h = self.work_left_h(campaigns, [h.done for h in told], [h.spent_h for h in told])
+        fallbacks = why_not if self.stands_in is None else [reason or self.stands_in for reason in why_not]
+        return self._pricing.answers(campaigns, values, at, fallbacks, whole_h, left_h)

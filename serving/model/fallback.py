@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from features.contract import FEATURE_NAMES
 from features.curves import Floats
 
@@ -10,6 +12,8 @@ Unanswerable = str | None
 
 EVIDENCE = ("kind_campaigns", "seen_share", "target_baseline")
 """Features above zero once a campaign's kind ran before, or one of its targets did or earned anything."""
+
+_EVIDENCE, _TARGETS = [FEATURE_NAMES.index(name) for name in EVIDENCE], FEATURE_NAMES.index("targets")
 
 NO_TARGETS = "it names no targets, and the model learned from campaigns that do; valued by the matrix"
 NOTHING_KNOWN = "nothing is known: neither its targets nor its kind were seen before; valued by the matrix"
@@ -26,10 +30,11 @@ def fallback_reasons(
     if max_age_h is not None and snapshot_age_h > max_age_h:
         stale = f"the feature snapshot is {snapshot_age_h:.0f} h old, more than {max_age_h:g} h; valued by the matrix"
         return [stale] * len(features)
-    columns = [FEATURE_NAMES.index(name) for name in EVIDENCE]
     # Unknown is NaN, and NaN is not above zero.
-    known = [row.any() for row in features[:, columns] > 0]
-    targets = features[:, FEATURE_NAMES.index("targets")] > 0
+    known = np.logical_or.reduce([features[:, column] > 0 for column in _EVIDENCE])
+    targets = features[:, _TARGETS] > 0
+    if known.all() and (not by_targets or targets.all()):
+        return [None] * len(features)
     return [
         NOTHING_KNOWN if not k else NO_TARGETS if by_targets and not t else None
         for k, t in zip(known, targets, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -13,9 +13,12 @@ from serving.model.explanation import explained
 from serving.model.meta import ProcessingPrior
 from serving.model.words import in_points
 from serving.prediction import (
+    NOBODY_BEGAN,
+    UNTOUCHED,
     Card,
     CurveParameters,
     Explanation,
+    Headway,
     ModelIdentity,
     Prediction,
     ProcessingTime,
@@ -42,12 +45,17 @@ class MatrixModel:
         """The matrix, without a version."""
         return ModelIdentity(name="matrix", version=None, source="matrix")
 
-    def predict(self, campaigns: Sequence[Campaign], at: datetime) -> list[Prediction]:  # noqa: ARG002 - the promise of `Model`
+    def predict(
+        self,
+        campaigns: Sequence[Campaign],
+        at: datetime,  # noqa: ARG002 - the promise of `Model`
+        progress: Mapping[str, Headway] = NOBODY_BEGAN,
+    ) -> list[Prediction]:
         """One labelled answer a campaign, in the order asked."""
         points = self.matrix.points(campaigns, None)
-        prior = PRIOR_WITHOUT_MODEL
         units = [c.work_units for c in campaigns]
-        times = zip(prior.p50_h(units), prior.p90_h(units), strict=True)
+        done = [progress.get(c.campaign_id, UNTOUCHED).done for c in campaigns]
+        whole_h, left_h = (PRIOR_WITHOUT_MODEL.left_h(units, share).tolist() for share in (0.0, done))
         return [
             Prediction(
                 campaign_id=campaign.campaign_id,
@@ -56,15 +64,18 @@ class MatrixModel:
                 value=float(point),
                 curve=CurveParameters.of(campaign),
                 loss_per_hour=None,
-                processing_s=ProcessingTime(p50=float(p50) * 3600, p90=float(p90) * 3600),
+                processing_s=ProcessingTime.of_hours(*whole),
+                left_s=ProcessingTime.of_hours(*left),
                 fallback=f"{self.reason}; ordered by matrix points, not dollars",
             )
-            for campaign, point, (p50, p90) in zip(campaigns, points, times, strict=True)
+            for campaign, point, whole, left in zip(campaigns, points, whole_h, left_h, strict=True)
         ]
 
-    def explain(self, campaigns: Sequence[Campaign], at: datetime) -> list[Explanation]:
+    def explain(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
+    ) -> list[Explanation]:
         """The answers with each criterion's share of the points."""
-        answers = self.predict(campaigns, at)
+        answers = self.predict(campaigns, at, progress)
         return [
             explained_by_matrix(self.matrix, answer, campaign, None)
             for campaign, answer in zip(campaigns, answers, strict=True)

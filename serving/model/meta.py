@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import exp
 
 import numpy as np
 import numpy.typing as npt
@@ -34,13 +35,20 @@ class ProcessingPrior:
     def p50_h(self, work_units: npt.ArrayLike) -> Floats:
         """Median slot-hours; what `remaining_h` is taken to be before any work is done."""
         mean: Floats = self.slot_hours_per_unit * (self.setup_units + np.asarray(work_units, dtype=float))
-        median: Floats = mean * np.exp(-(self.sigma**2) / 2)
+        median: Floats = mean * exp(-(self.sigma**2) / 2)
         return median
 
     def p90_h(self, work_units: npt.ArrayLike) -> Floats:
         """Slot-hours that nine of ten campaigns of this size stay below."""
-        high: Floats = self.p50_h(work_units) * np.exp(_NINETIETH * self.sigma)
+        high: Floats = self.p50_h(work_units) * exp(_NINETIETH * self.sigma)
         return high
+
+    def left_h(self, work_units: npt.ArrayLike, done: npt.ArrayLike) -> Floats:
+        """Slot-hours still needed, p50 and p90, shape (campaigns, 2): in proportion to the share not `done`, 0-1."""
+        median = self.p50_h(work_units) * (1 - np.asarray(done, dtype=float))
+        left = np.empty((len(median), 2))
+        left[:, 0], left[:, 1] = median, median * exp(_NINETIETH * self.sigma)
+        return left
 
 
 @dataclass(frozen=True)

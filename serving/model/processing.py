@@ -14,6 +14,7 @@ from pydantic import FiniteFloat, NonNegativeFloat, PositiveFloat
 from features.curves import Floats
 from features.records import Campaign
 from serving.model.intervals import STRICT
+from serving.model.trees import Trees
 
 LABELS = ("account", "kind", "channel")
 """Facts of a campaign that tell who and what works on it, as categories."""
@@ -110,13 +111,14 @@ class ProcessingTimes:
         if level not in self.levels:
             raise ValueError(f"level {level:g} is not one of {', '.join(f'{known:g}' for known in self.levels)}")
         at = self.levels.index(level)
-        factor = np.asarray(self._boosters[at].predict(rows, num_threads=1), dtype=float)
-        shifted: Floats = factor + np.where(done > 0, self.from_checkpoint[at], self.from_start[at])
+        shifted: Floats = self._models[at].predict(rows) + np.where(
+            done > 0, self.from_checkpoint[at], self.from_start[at]
+        )
         return shifted
 
     @cached_property
-    def _boosters(self) -> tuple[lightgbm.Booster, ...]:
-        return tuple(lightgbm.Booster(model_str=text) for text in self.trees)
+    def _models(self) -> tuple[Trees, ...]:
+        return tuple(Trees(lightgbm.Booster(model_str=text)) for text in self.trees)
 
     @cached_property
     def _codes(self) -> dict[str, dict[str, int]]:

@@ -54,16 +54,7 @@ def read(directory: Path) -> tuple[lightgbm.Booster, Snapshot, Meta, ProcessingT
     ContractMismatch
         When the model was trained on other feature definitions than this build computes.
     """
-    document = _document(directory)
-    checksums = document.pop("sha256", None)
-    if not isinstance(checksums, dict):
-        raise BundleCorrupt(META, "lists no checksums")
-    try:
-        meta = TypeAdapter(Meta).validate_python(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleCorrupt(META, f"is not valid at {where}: {first['msg']}") from error
+    meta, checksums = read_meta(directory)
     # Before the other files: a bundle of another contract is sound, its snapshot is just not ours to read.
     if meta.contract != fingerprint():
         raise ContractMismatch(expected=meta.contract, found=fingerprint())
@@ -74,6 +65,26 @@ def read(directory: Path) -> tuple[lightgbm.Booster, Snapshot, Meta, ProcessingT
             raise BundleCorrupt(name, "is not the file that was saved (its checksum differs)")
     processing = _processing(directory) if PROCESSING in checksums else None
     return _booster(directory, len(meta.features)), _snapshot(directory), meta, processing
+
+
+def read_meta(directory: Path) -> tuple[Meta, dict[str, str]]:
+    """What a bundle says about itself, whatever has become of the rest, and the checksums of its other files.
+
+    Raises
+    ------
+    BundleCorrupt
+        When that cannot be read.
+    """
+    document = _document(directory)
+    checksums = document.pop("sha256", None)
+    if not isinstance(checksums, dict):
+        raise BundleCorrupt(META, "lists no checksums")
+    try:
+        return TypeAdapter(Meta).validate_python(document), checksums
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleCorrupt(META, f"is not valid at {where}: {first['msg']}") from error
 
 
 def _document(directory: Path) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from serving.registry.champion import ALIAS, MODEL_NAME, champion, teach_mlflow_manners
+from serving.registry.alias import ALIAS, MODEL_NAME, Named
+from serving.registry.champion import champion, teach_mlflow_manners
+from serving.registry.fetching import champion_named, fetched
 from serving.registry.frames import campaigns_of_frame, frame_of
 from serving.registry.signature import signature
 
@@ -13,8 +15,11 @@ __all__ = [
     "ALIAS",
     "MODEL_NAME",
     "PYFUNC",
+    "Named",
     "campaigns_of_frame",
     "champion",
+    "champion_named",
+    "fetched",
     "frame_of",
     "signature",
     "teach_mlflow_manners",

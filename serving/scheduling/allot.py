@@ -23,7 +23,7 @@ from serving.scheduling.reasons import Reason
 from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
-_NEW = Credit()
+NEW = Credit()
 _NOBODY = -1
 """Holds the keys of campaigns that have ended, until their last task stops."""
 
@@ -182,7 +182,7 @@ class Allotment:
                 due = books.rules.reserve.share * self._slots
                 turns.append(self._now + books.reserve.due_in_h(due, self._by_reserve))
         for account, share in self._guaranteed.items():
-            credit = books.accounts.get(account, _NEW)
+            credit = books.accounts.get(account, NEW)
             turns.append(self._now + credit.due_in_h(share * self._slots, self._held[account]))
         return min(turns)
 
@@ -217,7 +217,7 @@ class Allotment:
                 yield row, self.left[row], Via.RANK
 
     def _below_share(self, account: str) -> bool:
-        credit = self._books.accounts.get(account, _NEW)  # one that only just came has its share from the start
+        credit = self._books.accounts.get(account, NEW)  # one that only just came has its share from the start
         return credit.entitled(self._guaranteed.get(account, 0.0) * self._slots, self._held[account])
 
     def _grantable(self, row: int, most: int, free: float) -> int:

@@ -40,13 +40,14 @@ class Asking:
     async def answered(self, policy: Policy, patience_s: float) -> Policy:
         """Ask about campaigns whose worth is unknown or old, and return the policy as the model's answer changes it.
 
-        Waits for an answer to a new question for `patience_s` seconds of the wall clock at most.
+        Waits for an answer to a new question for `patience_s` seconds of the wall clock at most, and not at all where
+        an older answer serves meanwhile.
         """
         new = self._question is None
         question = self._question = self._question or self._asked_now()
         if question is None:
             return policy
-        if new:
+        if new and (self._model is None or any(standing.estimated_at is None for standing in self._asked)):
             await asyncio.wait({question}, timeout=patience_s)
         if not question.done():
             return policy
@@ -63,7 +64,7 @@ class Asking:
         self._asked = self._watch.roster.unsure(at)[:_MOST_ASKED]
         if not self._asked and self._model is not None:
             return None
-        question = asyncio.ensure_future(self._predictor.forecast([s.campaign for s in self._asked], at))
+        question = asyncio.ensure_future(self._predictor.forecast(self._asked, at))
         question.add_done_callback(lambda _: self._wake())
         return question
 

@@ -44,8 +44,11 @@ _OWN = (
     "worked_h",
 )
 _LEAST_ROWS = 64
+_SOON_AGAIN = frozenset({"matrix", "remembered"})
 _SOONER = 30
-"""How many times as often a model is asked again when it was the matrix that answered."""
+"""How many times as often a model is asked again of what none said lately, or of work that has come on since."""
+_STRIDE = 0.1 - 1e-9
+"""A tenth, but for rounding: how far the share done moves before work has come on."""
 _AHEAD_S = 0.1
 """How much work may be handed out ahead of a free slot, by what its campaign's tasks lately took."""
 _LEAST_WEIGHT = 1e-3
@@ -216,10 +219,8 @@ class Roster:
     def _own(self, standing: Standing, moment: datetime) -> dict[str, float]:
         campaign, progress, estimate = standing.campaign, standing.progress, standing.estimate
         ready = standing.ready_since or max(standing.submitted_at, campaign.released_at)
-        good_h = self._refresh_h / (_SOONER if standing.source == "matrix" else 1)
-        asked_at = standing.estimated_at
         return {
-            "asks_h": -np.inf if asked_at is None else hours(asked_at) + good_h,
+            "asks_h": self._asks_h(standing),
             "account": self._codes.setdefault(campaign.account, len(self._codes)),
             "begun": holds_keys(standing),
             "chunk_units": progress.units_a_chunk,
@@ -234,6 +235,15 @@ class Roster:
             "weight": self._weight(standing),
             "worked_h": -np.inf if standing.worked_at is None else hours(standing.worked_at),
         }
+
+    def _asks_h(self, standing: Standing) -> float:
+        """When to ask a model about a campaign, hours since the epoch; at once about one never estimated."""
+        estimate, asked_at = standing.estimate, standing.estimated_at
+        if estimate is None or asked_at is None:
+            return -np.inf
+        came_on = abs(standing.progress.share_done - estimate.done_when_asked) >= _STRIDE
+        # Not at once: of work that is over in seconds nobody needs to know how many are left.
+        return hours(asked_at) + self._refresh_h / (_SOONER if came_on or standing.source in _SOON_AGAIN else 1)
 
     def _weight(self, standing: Standing) -> float:
         """Share of a slot that a task takes: by what its campaign's tasks lately took, else as predicted cautiously."""
@@ -262,9 +272,12 @@ class Roster:
 
 
 def columns_of(standings: Sequence[Standing], slots: int = 1) -> Columns:
-    """What the policy looks at, on an executor of `slots`; campaigns without an estimate are worth nothing yet."""
+    """What the policy looks at, on an executor of `slots`; campaigns without an estimate are worth nothing yet.
+
+    Of work under way, the whole is taken as it would be at the pace predicted for what is left.
+    """
     estimates = [s.estimate for s in standings]
-    work_h = np.maximum([0.0 if e is None else e.p50_h for e in estimates], HAIR_H)
+    work_h = np.maximum([0.0 if e is None else e.work_h for e in estimates], HAIR_H)
     progress = [s.progress for s in standings]
     chunk = [min(p.units_a_chunk / p.units, 1.0) if p.units else 1.0 for p in progress]
     return Columns.of(

@@ -11,9 +11,10 @@ from serving.scheduling.board import Board
 from serving.scheduling.books import Books
 from serving.scheduling.life import events_of
 from serving.scheduling.policy import Policy
+from serving.scheduling.progress import Progress
 from serving.scheduling.roster import Roster
 from serving.scheduling.states import LIVE, Event, State, after
-from serving.scheduling.work import Progress, Standing
+from serving.scheduling.work import Standing
 
 
 def newcomer(campaign: Campaign, moment: datetime) -> Standing:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from features.records import Campaign, Task
+from serving.prediction import Source
+from serving.scheduling.progress import Progress
 from serving.scheduling.states import Event, State
 
 
@@ -19,7 +21,9 @@ class Estimate:
     ----------
     value : dollars if live by its start; None when only the matrix could speak.
     points : matrix points, 0-100, whatever the source.
-    p50_h, p90_h : slot-hours of the whole campaign.
+    p50_h, p90_h : slot-hours of the whole campaign, had nothing been done.
+    left_p50_h, left_p90_h : slot-hours it still needed when the model was asked.
+    done_when_asked : share of its work that was done then, 0-1.
     fallback : None, or why the model did not answer.
     """
 
@@ -28,7 +32,17 @@ class Estimate:
     points: float
     p50_h: float
     p90_h: float
+    left_p50_h: float
+    left_p90_h: float
+    done_when_asked: float
     fallback: str | None = None
+
+    @property
+    def work_h(self) -> float:
+        """Slot-hours of the whole campaign at the pace predicted for what is left of it."""
+        still = 1 - self.done_when_asked
+        # Of what was all done, but has got more work since, nothing was said.
+        return self.left_p50_h / still if still > 0 else self.p50_h
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,40 +57,11 @@ class Forecast:
     """
 
     model_version: str | None
-    source: Literal["champion", "matrix"]
+    source: Source
     horizon_h: float
     index_quantiles: tuple[float, ...]
     estimates: tuple[Estimate, ...]
     rhythm: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How much of a campaign's work is where; units are those of its tasks."""
-
-    units: float = 0.0
-    units_done: float = 0.0
-    chunks_done: int = 0
-    tasks: int = 0
-    queued: int = 0
-    leased: int = 0
-    done: int = 0
-    dead: int = 0
-
-    @property
-    def open(self) -> int:
-        """Tasks that are neither done nor dead."""
-        return self.tasks - self.done - self.dead
-
-    @property
-    def share_left(self) -> float:
-        """Share of the units still to do."""
-        return max(1 - self.units_done / self.units, 0.0) if self.units else 1.0
-
-    @property
-    def units_a_chunk(self) -> float:
-        """Mean units between checkpoints; a whole task's until one is seen."""
-        return self.units_done / self.chunks_done if self.chunks_done else self.units / max(self.tasks, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +93,7 @@ class Standing:
     source: str | None = None
     score: float | None = None
     preemptions: int = 0
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
     backing_off: int = 0
     retry_at: datetime | None = None
     begun_at: datetime | None = None

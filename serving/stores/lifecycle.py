@@ -55,6 +55,10 @@ class Turn:
         """Whether a chunk was done; a last one that had nothing left to do is none."""
         return self.state is TaskState.LEASED or (self.state is TaskState.DONE and self.units > 0)
 
+    def spent_s(self, at: datetime) -> float:
+        """Slot-seconds of the run that is logged of it, ended `at` a moment; 0 where none is."""
+        return 0.0 if self.logged is None else SLOT * (at - self.was.chunk_from).total_seconds()
+
     def run(self, at: datetime) -> dict[str, Any]:
         """The log row of the chunk that the lease was working on, ended `at` a moment."""
         was = self.was
@@ -158,6 +162,7 @@ class Tally:
 
     units_done: float = 0.0
     chunks_done: int = 0
+    spent_s: float = 0.0
     queued: int = 0
     leased: int = 0
     done: int = 0
@@ -169,10 +174,11 @@ class Tally:
         """Whether a lease ended."""
         return self.leased < 0
 
-    def add(self, turn: Turn) -> None:
-        """Count one turn."""
+    def add(self, turn: Turn, at: datetime) -> None:
+        """Count one turn, made `at` a moment."""
         self.units_done += turn.units
         self.chunks_done += turn.ends_a_chunk
+        self.spent_s += turn.spent_s(at)
         self.leased -= turn.state is not TaskState.LEASED
         self.queued += turn.state is TaskState.QUEUED
         self.done += turn.state is TaskState.DONE

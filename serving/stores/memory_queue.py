@@ -84,6 +84,7 @@ class MemoryQueue(InMemory):
             task.units_done, task.attempts, task.state = turn.now.units_done, turn.now.attempts, turn.state
             kept.units_done += turn.units
             kept.chunks_done += turn.ends_a_chunk
+            kept.spent_s += turn.spent_s(at)
             if turn.logged is not None:
                 runs.append(turn.run(at))
             if turn.state is TaskState.LEASED:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
+from serving.scheduling.progress import Progress
 from serving.scheduling.states import LIVE, Event, State, after
-from serving.scheduling.work import Forecast, Move, Progress, Seen, Standing
+from serving.scheduling.work import Forecast, Move, Seen, Standing
 from serving.stores.memory_state import InMemory, KeptCampaign
 
 _ENDS = (Event.FINISH, Event.FAIL)
@@ -99,6 +100,7 @@ class MemoryStandings(InMemory):
                 units=kept.units,
                 units_done=kept.units_done,
                 chunks_done=kept.chunks_done,
+                spent_s=kept.spent_s,
                 tasks=len(kept.tasks),
                 queued=kept.queued,
                 leased=kept.leased,

@@ -95,6 +95,7 @@ class KeptCampaign:
     units: float = 0.0
     units_done: float = 0.0
     chunks_done: int = 0
+    spent_s: float = 0.0
     queued: int = 0
     leased: int = 0
     done: int = 0

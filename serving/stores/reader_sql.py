@@ -10,13 +10,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select
 
 from features.records import Campaign
+from serving.scheduling.progress import Progress
 from serving.scheduling.states import LIVE, State
-from serving.scheduling.work import Estimate, Progress, Standing
+from serving.scheduling.work import Estimate, Standing
 from serving.stores.batches import batches
 from serving.stores.records import campaign_of
 from serving.stores.schema import Moment, campaigns, declarations, dependencies, tasks
 
 _PROGRESS = tuple(Progress.__dataclass_fields__)
+ESTIMATE = tuple(name for name in Estimate.__dataclass_fields__ if name != "campaign_id")
+"""Columns of a campaign's row that hold what was estimated of it."""
 _OWN = (
     "submitted_at", "revision", "boost", "pinned", "estimated_at", "model_version", "source", "score", "preemptions",
     "backing_off", "retry_at", "begun_at", "ready_since", "worked_at", "launched_at",
@@ -109,5 +112,4 @@ def _standing(row: Row[Any], campaign: Campaign, blocked_by: Iterable[tuple[str,
 def _estimate(row: Row[Any]) -> Estimate | None:
     if row.points is None:
         return None
-    own = {name: getattr(row, name) for name in ("campaign_id", "value", "points", "p50_h", "p90_h", "fallback")}
-    return Estimate(**own)
+    return Estimate(campaign_id=row.campaign_id, **{name: getattr(row, name) for name in ESTIMATE})

@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from serving.stores.lifecycle import TaskState
 
-VERSION = "0002"
+VERSION = "0003"
 """Of the newest migration; the tables below are what it leaves."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,6 +112,9 @@ campaigns = Table(
     Column("points", Float),  # none where no model was asked
     Column("p50_h", Float),
     Column("p90_h", Float),
+    Column("left_p50_h", Float),
+    Column("left_p90_h", Float),
+    Column("done_when_asked", Float),
     Column("fallback", Text),
     Column("estimated_at", Moment),
     Column("model_version", String),
@@ -121,6 +124,7 @@ campaigns = Table(
     _counter("units", Float()),
     _counter("units_done", Float()),
     _counter("chunks_done"),
+    _counter("spent_s", Float()),
     _counter("tasks"),
     _counter("queued"),
     _counter("leased"),

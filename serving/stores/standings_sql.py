@@ -15,7 +15,7 @@ from serving.stores.batches import batches
 from serving.stores.database import Database, OnDatabase
 from serving.stores.marks import highest_mark, mark_followers, next_mark
 from serving.stores.prepared import Prepared
-from serving.stores.reader_sql import Choice, Reader
+from serving.stores.reader_sql import ESTIMATE, Choice, Reader
 from serving.stores.schema import Moment, campaigns, micros
 
 _ENDS = (Event.FINISH, Event.FAIL)
@@ -28,7 +28,7 @@ _BEGUN = Choice(campaigns.c.begun_at > bindparam("since", type_=Moment))
 
 _ESTIMATED = Prepared(
     update(campaigns).where(campaigns.c.campaign_id == bindparam("own"), campaigns.c.revision == bindparam("asked")),
-    sets=("value", "points", "p50_h", "p90_h", "fallback", "score", "estimated_at", "model_version", "source"),
+    sets=(*ESTIMATE, "score", "estimated_at", "model_version", "source"),
 )
 _MOVED = Prepared(
     update(campaigns)
@@ -100,12 +100,8 @@ class SqlStandings(OnDatabase):
             {
                 "own": standing.campaign_id,
                 "asked": standing.revision,
-                "value": estimate.value,
-                "points": estimate.points,
-                "p50_h": estimate.p50_h,
-                "p90_h": estimate.p90_h,
-                "fallback": estimate.fallback,
                 "score": score,
+                **{name: getattr(estimate, name) for name in ESTIMATE},
                 **same,
             }
             for standing, estimate, score in zip(asked, forecast.estimates, scores, strict=True)

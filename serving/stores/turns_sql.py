@@ -52,7 +52,7 @@ _FOLLOWING = Prepared(
 )
 """Tasks that waited for one, and have nothing left to wait for."""
 
-_SUMMED = ("units_done", "chunks_done", "queued", "leased", "done", "dead", "preemptions")
+_SUMMED = ("units_done", "chunks_done", "spent_s", "queued", "leased", "done", "dead", "preemptions")
 _COUNTED = Prepared(
     update(campaigns)
     .where(campaigns.c.number == bindparam("own"))
@@ -74,7 +74,7 @@ def keep(connection: Connection, turns: Sequence[Turn], numbers: Mapping[int, in
     now = micros(at)
     tallies: dict[int, Tally] = defaultdict(Tally)
     for turn in turns:
-        tallies[numbers[turn.was.key]].add(turn)
+        tallies[numbers[turn.was.key]].add(turn, at)
     _ADVANCED.many(connection, [_advanced(turn) for turn in turns if turn.state is TaskState.LEASED])
     _ENDED.many(connection, [_ended(turn, now) for turn in turns if turn.state is not TaskState.LEASED])
     _RUN.many(connection, [_run(turn, at) for turn in turns if turn.logged is not None])

@@ -28,6 +28,9 @@ from tests.measuring import Figure, keep
 
 CAMPAIGNS, TASKS_EACH, ROUNDS = 1_000, 100, 3
 
+CONNECTIONS = (8, 16, 32)
+"""Over how many a load is submitted at once."""
+
 LEAST = {"Celery": 3.0, "procrastinate": 5.0}
 """What is promised: so many times the tasks a second of each."""
 
@@ -51,14 +54,15 @@ class Side:
 
 
 def ourselves_side() -> Side:
-    """Precedence; more slots than tasks that run at once cost nothing and spare turns."""
-    return Side(OURS, [partial(throughput.measured, slots=slots, publishers=8) for slots in (4, 16, 64)])
+    """Precedence, fed over as many connections as Celery."""
+    ways = [(16, connections) for connections in CONNECTIONS]
+    return Side(OURS, [partial(throughput.measured, slots=slots, publishers=n) for slots, n in ways])
 
 
 def celery_side(url: str) -> Side:
-    """Celery, one worker process or two."""
-    ways = [("prefork", 2), ("solo", 1), ("threads", 16)]
-    return Side("Celery", [partial(celery_peer.measured, url, pool=pool, slots=n, publishers=8) for pool, n in ways])
+    """Celery with processes or threads; its solo pool now and then stops taking messages, and is left out."""
+    ways = [("prefork", 1, 8), ("prefork", 2, 8), *(("threads", 16, n) for n in CONNECTIONS)]
+    return Side("Celery", [partial(celery_peer.measured, url, pool=p, slots=n, publishers=c) for p, n, c in ways])
 
 
 def procrastinate_side(url: str) -> Side:

@@ -9,8 +9,8 @@ import pytest
 from serving.errors import BadInput, CampaignConflict, CampaignUnknown, IllegalTransition
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Backlog, Completed, Estimate, Failed, Forecast, Move, Reached, Released, Want
-from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
+from serving.scheduling.work import Backlog, Completed, Failed, Forecast, Move, Reached, Released, Want
+from tests.queueing import NOON, a_campaign, a_task, after, an_estimate, claimed, reported, submitted_ready
 
 
 class IntakeContract:
@@ -239,6 +239,17 @@ class StandingsContract:
         (launched,) = store.launched(NOON)
         assert (launched.state, launched.launched_at, launched.worked_at) == (State.DONE, after(8), after(8))
 
+    def test_time_spent_is_that_of_all_runs_whatever_came_of_them(self, store: Store):
+        submitted_ready(store, tasks=3)
+        lease = reported(store, claimed(store), Reached(1, 4.0), after(10))
+        reported(store, lease, Failed("flaky", after(30)), after(30))
+        reported(store, claimed(store, at=after(40)), Released(preempted=True), after(45))
+        claimed(store, at=after(50), for_s=5)
+        store.recover(after(60), attempts=3)
+        reported(store, claimed(store, at=after(70)), Completed(), after(77))
+        progress = store.standing("sale", after(80)).progress
+        assert (progress.spent_s, progress.spent_h) == (47.0, 47 / 3600)  # but for what was given back
+
     def test_predecessors_that_are_not_done_are_named(self, store: Store):
         submitted_ready(store, "first")
         store.submit(a_campaign(after=("first", "unknown")), [a_task()], NOON)
@@ -249,7 +260,7 @@ class StandingsContract:
 
 
 def _forecast(campaign_id: str) -> Forecast:
-    estimate = Estimate(campaign_id=campaign_id, value=500.0, points=70.0, p50_h=2.0, p90_h=3.0)
+    estimate = an_estimate(campaign_id, left_p50_h=1.0, left_p90_h=1.25, done_when_asked=0.75)
     return Forecast(
         model_version="3", source="champion", horizon_h=12.0, index_quantiles=(0.0, 10.0), estimates=(estimate,)
     )

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 
 from serving.errors import SettingInvalid
 from serving.scheduling.states import Event, State
-from serving.scheduling.work import Backlog, Completed, Estimate, Lease, Move, Reached, Released, Want
+from serving.scheduling.work import Backlog, Completed, Lease, Move, Reached, Released, Want
 from serving.stores import schema
 from serving.stores.migrating import scripts
 from serving.stores.sql import SqlStore
-from tests.queueing import a_campaign, a_task, after, claimed, reported
+from tests.queueing import a_campaign, a_task, after, an_estimate, claimed, reported
 
 VERSION_1 = Path(__file__).with_name("version_1.sql")
 """What the first release made: a campaign that is done, one that runs, one that waits for it under a name that is
@@ -51,9 +51,10 @@ def test_campaigns_of_the_first_release_stand_where_they_stood(store: SqlStore) 
     running, waiting = seen.standings
     assert running.campaign == a_campaign("running", urgency=0.9, after=("done",), targets={"vip": 10.0})
     assert (running.boost, running.pinned, running.revision, running.source) == (2.0, True, 1, "matrix")
-    assert running.estimate == Estimate(
-        campaign_id="running", value=None, points=40.0, p50_h=1.0, p90_h=2.0, fallback="no champion"
+    assert running.estimate == an_estimate(
+        "running", value=None, points=40.0, p50_h=1.0, p90_h=2.0, fallback="no champion"
     )
+    assert (running.progress.spent_s, store.standing("done", after(40)).progress.spent_s) == (4.0, 15.0)
     progress = running.progress
     assert (progress.tasks, progress.queued, progress.leased, progress.done, progress.dead) == (6, 2, 1, 1, 1)
     assert (running.begun_at, running.ready_since, running.worked_at) == (after(32), after(30), after(39))

@@ -33,9 +33,9 @@ def eventually(condition, what: str, deadline_s: float = DEADLINE_S):
     raise AssertionError(f"not within {deadline_s:g} s: {what}")
 
 
-def is_ready(url: str) -> bool:
+def is_ready(url: str, path: str = "/readyz") -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+        return httpx.get(url + path, timeout=2).status_code == 200
     except httpx.TransportError:
         return False
 

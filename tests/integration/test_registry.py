@@ -145,7 +145,7 @@ def test_a_service_without_its_registry_starts_with_the_matrix_and_says_why(tmp_
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        [answer] = wiring.model(Settings.read(tracking_uri=uri, home=tmp_path)).predict(ASKED[:1], AT)
+        [answer] = wiring.reign(Settings.read(tracking_uri=uri, home=tmp_path)).model().predict(ASKED[:1], AT)
     assert answer.fallback.startswith(f"model registry {uri} is unreachable")
 
 

@@ -17,6 +17,7 @@ from serving.api.queue import queue_app
 from serving.client import QueueClient
 from serving.errors import Refused
 from serving.model import Bundle
+from serving.prediction import Headway
 from serving.scheduling.states import State
 from serving.settings import Settings
 from tests.bundles import TRAINED_AT, tiny_bundle
@@ -101,6 +102,19 @@ def test_the_service_predicts_what_the_bundle_predicts(priority: str, bundle: Bu
         assert datetime.fromisoformat(found["curve"]["starts_at"]) == TRAINED_AT
 
 
+@pytest.mark.parametrize("route", ["predict", "explain"])
+def test_the_service_says_what_is_left_of_work_as_the_bundle_does(priority: str, bundle: Bundle, route: str) -> None:
+    own = ASKED[0].campaign_id
+    asked = body(*ASKED[:2], at=AT.isoformat(), progress={own: {"done": 0.75, "spent_h": 2.5}})
+    answer = httpx.post(f"{priority}/{route}", json=asked).json()
+    expected = bundle.predict(ASKED[:2], AT, {own: Headway(done=0.75, spent_h=2.5)})
+    for found, one in zip(answer["predictions"], expected, strict=True):
+        assert found["left_s"] == {"p50": one.left_s.p50, "p90": one.left_s.p90}
+    assert expected[0].left_s != expected[0].processing_s
+    documented = httpx.get(f"{priority}/docs.json").json()["components"]["schemas"]
+    assert set(documented["Headway"]["properties"]) == {"done", "spent_h"}
+
+
 def test_an_explanation_sums_to_the_raw_output(priority: str, bundle: Bundle) -> None:
     answer = httpx.post(f"{priority}/explain", json=body(*ASKED[:2], at=AT.isoformat())).json()
     raw = bundle.booster.predict(bundle.snapshot.features(ASKED[:2], AT), raw_score=True)
@@ -119,6 +133,8 @@ def test_health_metrics_and_documentation_are_there(priority: str, scheduler: st
     for url in (priority, scheduler):
         for path in ("/livez", "/readyz", "/metrics"):
             assert httpx.get(url + path).status_code == 200, path
+    assert "\nprecedence_predict_requests_total{" in httpx.get(f"{priority}/metrics").text, "ours beside BentoML's"
+    assert "\nprecedence_prediction_api_state" in httpx.get(f"{scheduler}/metrics").text
     documented = httpx.get(f"{priority}/docs.json").json()
     assert {"/predict", "/explain"} <= set(documented["paths"])
     assert "released_at" in json.dumps(documented["components"]["schemas"]["Campaign"])
@@ -218,13 +234,6 @@ def test_an_unknown_campaign_is_a_404_that_names_it(scheduler: str, path: str) -
     assert answer.status_code == 404
     assert answer.json()["campaign_id"] == "never-submitted"
     assert answer.headers["content-type"] == "application/problem+json"
-
-
-def test_an_unpicklable_content_type_is_read_as_json_all_the_same(priority: str) -> None:
-    headers = {"content-type": "application/vnd.bentoml+pickle"}
-    answer = httpx.post(f"{priority}/predict", content=json.dumps(body(ASKED[0])), headers=headers)
-    assert answer.status_code == 200
-    assert httpx.post(f"{priority}/predict", content=b"\x80\x04.", headers=headers).status_code == 400
 
 
 def test_run_by_bentoml_and_without_a_champion_the_matrix_answers_and_says_why(tmp_path: Path) -> None:

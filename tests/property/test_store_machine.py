@@ -18,7 +18,6 @@ from serving.errors import PrecedenceError
 from serving.scheduling.states import LIVE, TRANSITIONS, Event, State
 from serving.scheduling.work import (
     Completed,
-    Estimate,
     Failed,
     Forecast,
     Lease,
@@ -32,7 +31,7 @@ from serving.stores.lifecycle import TaskState
 from serving.stores.memory import MemoryStore
 from serving.stores.schema import campaigns, tasks
 from serving.stores.sql import SqlStore
-from tests.queueing import NOON, a_campaign, a_task
+from tests.queueing import NOON, a_campaign, a_task, an_estimate
 
 NAMES = ["a", "b", "c", "d"]
 CAMPAIGNS = st.sampled_from(NAMES)
@@ -177,7 +176,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(own=CAMPAIGNS, value=st.none() | st.integers(0, 99).map(float), late=st.booleans())
     def estimate(self, own: str, value: float | None, late: bool) -> None:
-        estimate = Estimate(campaign_id=own, value=value, points=7.0, p50_h=1.0, p90_h=2.0, fallback=None)
+        estimate = an_estimate(own, value=value)
         forecast = Forecast(
             model_version="3", source="champion", horizon_h=12.0, index_quantiles=(), estimates=(estimate,)
         )
@@ -224,6 +223,9 @@ class StoreMachine(RuleBasedStateMachine):
         for own, state, count, done in rows:
             counted[own][state] = count
             units[own] += done
+        spent: Counter[str] = Counter()
+        for run in memory.rows("runs"):
+            spent[run["campaign_id"]] += (run["finished_at"] - run["started_at"]).total_seconds()
         for own, kept in memory._memory.campaigns.items():
             progress, found = memory.standing(own, self.at).progress, counted[own]
             assert (progress.queued, progress.leased, progress.done, progress.dead) == tuple(
@@ -231,6 +233,7 @@ class StoreMachine(RuleBasedStateMachine):
             )
             assert (progress.tasks, progress.units_done) == (sum(found.values()), units[own])
             assert progress.units == sum(task.task.units for task in kept.tasks.values())
+            assert progress.spent_s == spent[own]
 
     @invariant()
     def no_chunk_comes_before_its_predecessor_and_no_task_is_done_twice(self) -> None:

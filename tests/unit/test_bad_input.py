@@ -14,9 +14,9 @@ from serving import wiring
 from serving.api.bodies import CAMPAIGN
 from serving.api.problems import Problems
 from serving.api.queue import queue_app
-from serving.api.sizes import MOST_BODY_BYTES, MOST_PAYLOAD_BYTES
+from serving.api.sizes import MOST_BATCH_BYTES, MOST_BODY_BYTES, MOST_PAYLOAD_BYTES
 from serving.settings import Settings
-from tests.listening import listening
+from tests.listening import listening, service
 from tests.worlds import campaign
 
 NOBODY_LISTENS = 9  # the discard port
@@ -31,12 +31,8 @@ UNKNOWN = "no campaign 'nobody' was submitted"
 
 @pytest.fixture(scope="module")
 def priority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    from serving.service import Priority
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRECEDENCE_HOME", str(tmp_path_factory.mktemp("priority")))
-        with listening(Priority.to_asgi()) as client:
-            yield client
+    with service("priority", tmp_path_factory.mktemp("priority")) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +48,10 @@ def put(**changes: Any) -> tuple[str, dict[str, Any]]:
 
 def predict(**changes: Any) -> tuple[str, dict[str, Any]]:
     return "POST /predict", {"campaigns": [C, {**C, **changes}]}
+
+
+def moved(own: str, **headway: Any) -> tuple[str, dict[str, Any]]:
+    return "POST /predict", {"campaigns": [C], "progress": {own: headway}}
 
 
 ASKED_OF_PRIORITY = [
@@ -78,6 +78,15 @@ ASKED_OF_PRIORITY = [
     (*predict(urgency=7), 422, "campaigns[1].urgency", "less than or equal to 1"),
     (*predict(value_shape="cliff"), 422, "campaigns[1].value_shape", "'window', 'deadline' or 'half_life'"),
     (*predict(targets={"p1": -1}), 422, "campaigns[1].targets.p1", "greater than or equal to 0"),
+    (*moved("valid", done=1.5), 422, "progress.valid.done", "less than or equal to 1"),
+    (*moved("valid", done=-0.1), 422, "progress.valid.done", "greater than or equal to 0"),
+    (*moved("valid", done="0.5"), 422, "progress.valid.done", "valid number"),
+    (*moved("valid", spent_h=1), 422, "progress.valid.done", "is required"),
+    (*moved("valid", done=0.5, spent_h=-1), 422, "progress.valid.spent_h", "greater than or equal to 0"),
+    (*moved("valid", done=0.5, spent_s=1), 422, "progress.valid.spent_s", "is no known field"),
+    (*moved("nobody", done=0.5), 422, "progress", "only campaigns that are asked about, not 'nobody'"),
+    ("POST /explain", {"campaigns": [C], "progress": {"nobody": {"done": 0.5}}}, 422, "progress", "not 'nobody'"),
+    ("POST /predict", {"campaigns": [C], "progress": []}, 422, "progress", "must be an object"),
     ("GET /predict", None, 405, None, "allowed is POST"),
     ("GET /nowhere", None, 404, None, "there is no GET /nowhere"),
 ]
@@ -207,13 +216,16 @@ def test_a_method_that_is_not_offered_is_told_all_that_are(scheduler: httpx.Clie
 
 def test_a_body_too_large_is_refused_whether_it_says_so_or_not(priority: httpx.Client, scheduler: httpx.Client) -> None:
     piece = b" " * 1_048_576
-    pieces = MOST_BODY_BYTES // len(piece) + 1
-    for client, asked in ((priority, ("POST", "/predict")), (scheduler, ("PUT", "/campaigns/large"))):
+    for client, asked, most in (
+        (priority, ("POST", "/predict"), MOST_BATCH_BYTES),
+        (scheduler, ("PUT", "/campaigns/large"), MOST_BODY_BYTES),
+    ):
+        pieces = most // len(piece) + 1
         for body in (piece * pieces, (piece for _ in range(pieces))):
             answer = client.request(*asked, content=body)
             assert answer.status_code == 413
             assert answer.headers["content-type"] == "application/problem+json"
-            assert f"at most {MOST_BODY_BYTES} are read" in answer.json()["detail"]
+            assert f"at most {most} are read" in answer.json()["detail"]
         assert client.get("/livez" if client is priority else "/queue").status_code == 200
 
 
@@ -223,7 +235,24 @@ def test_every_fault_of_a_body_is_named_at_once(priority: httpx.Client) -> None:
     assert faults == {"campaigns[0].urgency", "campaigns[0].brand", "campaigns[1].kind"}
 
 
-def test_a_pickle_is_never_read_whatever_the_header_says(priority: httpx.Client) -> None:
+def test_a_pickle_is_never_read(priority: httpx.Client) -> None:
     headers = {"content-type": "application/vnd.bentoml+pickle"}
-    assert priority.post("/predict", content=b"\x80\x04.", headers=headers).status_code == 400
-    assert priority.post("/predict", content=json.dumps({"campaigns": [C]}), headers=headers).status_code == 200
+    for body in (b"\x80\x04.", json.dumps({"campaigns": [C]})):
+        answer = priority.post("/predict", content=body, headers=headers)
+        assert answer.status_code == 415
+        assert "must be application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("asked", ["/predict", "/explain"])
+def test_progress_tells_how_much_is_left_and_changes_nothing_else(priority: httpx.Client, asked: str) -> None:
+    def answer(**more: Any) -> dict[str, Any]:
+        body = {"campaigns": [C, {**C, "campaign_id": "other"}], "at": "2026-01-05T00:00:00Z", **more}
+        return {p["campaign_id"]: p for p in priority.post(asked, json=body).raise_for_status().json()["predictions"]}
+
+    whole = answer()
+    assert whole == answer(progress=None) == answer(progress={})
+    assert whole["valid"]["left_s"] == whole["valid"]["processing_s"]
+    left = answer(progress={"valid": {"done": 0.75, "spent_h": 2}})
+    assert left["valid"]["left_s"] == {q: s / 4 for q, s in whole["valid"]["processing_s"].items()}
+    assert {**left["valid"], "left_s": None} == {**whole["valid"], "left_s": None}
+    assert left["other"] == whole["other"]

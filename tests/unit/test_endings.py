@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from serving.api.endings import ending
+from serving.scheduling.progress import Progress
 from serving.scheduling.states import State
-from serving.scheduling.work import Progress, Standing
+from serving.scheduling.work import Standing
 from tests.queueing import NOON, a_campaign, after
 
 

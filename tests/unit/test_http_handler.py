@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.errors import BadInput, HandlerUnknown, SettingInvalid
+from serving.errors import BadInput, HandlerUnknown, SettingInvalid, shown_url
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
@@ -138,7 +138,7 @@ async def test_what_may_pass_is_tried_again_and_given_up_in_the_end(status):
         bench.clock.advance(10)
         bench.start()
         await over(bench)
-        assert the_letter(bench).endswith(f"{hook.url} answered {status} (tried again later): come again")
+        assert the_letter(bench).endswith(f"{shown_url(hook.url)} answered {status} (tried again later): come again")
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 410, 422])
@@ -147,7 +147,9 @@ async def test_what_no_further_attempt_can_mend_is_a_dead_letter_at_once(status)
     elsewhere = {"Location": "http://127.0.0.1:9/"}
     async with bench_of(Told(b"no such list", status, elsewhere)) as (bench, hook):
         await over(bench)
-        assert the_letter(bench).startswith(f"GiveUp: {hook.url} answered {status}, which no further attempt can mend")
+        assert the_letter(bench).startswith(
+            f"GiveUp: {shown_url(hook.url)} answered {status}, which no further attempt can mend"
+        )
     assert len(hook.asked) == 1, "no redirect is followed"
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from features.records import OnFailure
 from serving.scheduling.life import events_of, moves_of
+from serving.scheduling.progress import Progress
 from serving.scheduling.states import Event, State
 from serving.scheduling.states import after as after_event
-from serving.scheduling.work import Estimate, Progress, Standing
-from tests.queueing import NOON, a_campaign, after
+from serving.scheduling.work import Standing
+from tests.queueing import NOON, a_campaign, after, an_estimate
 
-ESTIMATE = Estimate(campaign_id="sale", value=1.0, points=1.0, p50_h=1.0, p90_h=2.0)
+ESTIMATE = an_estimate()
 SALE = Standing(campaign=a_campaign(), state=State.READY, submitted_at=NOON, estimate=ESTIMATE)
 QUEUED = Progress(units=10, tasks=1, queued=1)
 LEASED = Progress(units=10, tasks=1, leased=1)

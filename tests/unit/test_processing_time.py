@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +14,19 @@ import pandas as pd
 import pytest
 
 from features.curves import Floats
+from features.matrix import Matrix
+from features.records import Campaign
 from features.schema import History, campaigns_of
+from serving.api.answers import Predictions
 from serving.errors import BundleCorrupt
-from serving.model import Bundle, ProcessingPrior, ProcessingTimes
+from serving.model import Bundle, Card, ProcessingPrior, ProcessingTimes
 from serving.outcomes import history_of
+from serving.prediction import Headway
+from serving.predictor import RemotePredictor
+from serving.scheduling.progress import Progress
+from serving.scheduling.roster import columns_of
+from serving.scheduling.states import State
+from serving.scheduling.work import Standing
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.floor import Floor
 from tests.queueing import after
@@ -117,6 +127,69 @@ def test_a_bundle_keeps_what_it_learned_and_answers_by_it(tmp_path: Path) -> Non
         assert [a.processing_s.p90 for a in answers] == pytest.approx(p90_h * 3600)
     left = loaded.work_left_h(asked, 0.5, [3.0, 2.0, 1.0])
     np.testing.assert_allclose(left, learned().left_h(asked, (0.5, 0.9), 0.5, [3.0, 2.0, 1.0]))
+
+
+def test_a_prediction_says_what_is_left_of_work_under_way_and_values_it_as_before() -> None:
+    bundle, asked = replace(tiny_bundle(small_world()), processing=learned()), worked(3, seed=5).campaigns
+    slow, fast, not_begun = asked
+    progress = {slow.campaign_id: Headway(done=0.5, spent_h=30.0), fast.campaign_id: Headway(done=0.5, spent_h=0.1)}
+    before, told = bundle.predict(asked, TRAINED_AT), bundle.predict(asked, TRAINED_AT, progress)
+    left_h = learned().left_h(asked, (0.5, 0.9), [0.5, 0.5, 0.0], [30.0, 0.1, 0.0])
+    assert [(a.left_s.p50, a.left_s.p90) for a in told] == [pytest.approx(tuple(h)) for h in left_h * 3600]
+    assert told[2] == before[2]
+    assert told[2].left_s == told[2].processing_s
+    assert [replace(a, left_s=a.processing_s) for a in told] == before
+    (explained, *_) = bundle.explain(asked, TRAINED_AT, progress)
+    assert explained.left_s == told[0].left_s
+    assert not_begun.campaign_id not in progress
+
+
+def test_the_prior_takes_what_is_left_in_proportion() -> None:
+    bundle, (one,) = tiny_bundle(small_world()), worked(1, seed=5).campaigns
+    (answer,) = bundle.predict([one], TRAINED_AT, {one.campaign_id: Headway(done=0.75, spent_h=99.0)})
+    assert (answer.left_s.p50, answer.left_s.p90) == (answer.processing_s.p50 / 4, answer.processing_s.p90 / 4)
+
+
+@pytest.mark.parametrize("parts_done", [2, 4, 6])
+def test_the_scheduler_believes_what_the_model_says_is_left_rather_than_a_share_of_the_whole(parts_done: int) -> None:
+    new, bundle = worked(2000, seed=98), replace(tiny_bundle(small_world()), processing=learned())
+    spent, left = new.hours[:, :parts_done].sum(axis=1), new.hours[:, parts_done:].sum(axis=1)
+    begun = [
+        Standing(
+            campaign=campaign,
+            state=State.RUNNING,
+            submitted_at=TRAINED_AT,
+            progress=Progress(units=PARTS, units_done=parts_done, chunks_done=parts_done, tasks=1, spent_s=3600 * h),
+        )
+        for campaign, h in zip(new.campaigns, spent, strict=True)
+    ]
+
+    def error(asked: list[Standing]) -> float:
+        """Of what is left, as a share of it, if the model was asked when campaigns stood so."""
+        forecast = asyncio.run(RemotePredictor(_At(bundle), Matrix.default()).forecast(asked, TRAINED_AT))
+        now = [replace(s, estimate=estimate) for s, estimate in zip(begun, forecast.estimates, strict=True)]
+        return float(np.abs(columns_of(now).remaining_h / left - 1).mean())
+
+    at_the_start = [replace(standing, progress=Progress(units=PARTS, tasks=1)) for standing in begun]
+    assert error(begun) < 0.2
+    assert error(at_the_start) > 0.35
+
+
+class _At:
+    """The prediction API around a bundle, without the way there."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    async def predict(
+        self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway]
+    ) -> Predictions:
+        return Predictions(
+            model=self._bundle.identity, predictions=tuple(self._bundle.predict(campaigns, at, progress))
+        )
+
+    async def card(self) -> Card:
+        return self._bundle.card()
 
 
 def test_a_bundle_without_runs_answers_by_the_prior() -> None:

@@ -35,6 +35,13 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     assert documented <= set(Settings.model_fields)
 
 
+def test_each_metric_of_ours_is_told_and_each_told_exists() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "serving").rglob("*.py"))
+    counters = {f"{name}_total" for name in re.findall(r'Counter\(\s*"(precedence_\w+)"', sources)}
+    others = set(re.findall(r'(?:Gauge|Histogram)\(\s*"(precedence_\w+)"', sources))
+    assert counters | others == set(re.findall(r"^\| `(precedence_\w+)` \|", README, flags=re.MULTILINE))
+
+
 def test_each_command_the_readme_tells_to_type_exists() -> None:
     known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     told = set(re.findall(r"precedence ([a-z-]+)\b", README.replace("precedence serve,", "")))

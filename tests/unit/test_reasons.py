@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from serving.scheduling.progress import Progress
 from serving.scheduling.reasons import Reason, Why, why
 from serving.scheduling.states import State
-from serving.scheduling.work import Progress, Standing
+from serving.scheduling.work import Standing
 from tests.worlds import MONDAY, campaign
 
 LATER = MONDAY + timedelta(hours=5)

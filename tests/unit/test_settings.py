@@ -89,8 +89,8 @@ def test_a_wrong_limit_is_refused_by_name(
         ("frequency_cap", "0", "greater than 0"),
         ("clock_origin", "2026-01-05T00:00:00", "offset"),
         ("handlers", "mail", "name=module:function"),
-        ("host", "192.0.2.7", "loopback"),
-        ("host", "shop.example", "loopback"),
+        ("host", "shop.example", "an address of this machine"),
+        ("tls_key", "key.pem", "needs tls_certificate beside it"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: str, allowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +101,21 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: str, allowed: str, m
     assert refused.value.fields["value"] == value
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1"])
-def test_loopback_addresses_are_allowed(host: str) -> None:
-    assert Settings.read(host=host).host == host
+def test_services_that_speak_tls_are_found_by_it() -> None:
+    settings = Settings.read(tls_certificate="chain.pem", tls_key="key.pem", host="::", scheduler_port=4001)
+    assert settings.priority_url == "https://[::1]:3000"
+    assert settings.scheduler_url == "https://[::1]:4001"
+
+
+def test_a_token_is_given_by_environment_only_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRECEDENCE_TOKEN", "prec_1_hush")
+    settings = Settings.read()
+    assert settings.token is not None
+    assert settings.token.get_secret_value() == "prec_1_hush"
+    assert "hush" not in f"{settings!r} {settings.model_dump_json()} {settings.environment()}"
+    Path("precedence.toml").write_text("workers = 2\ntoken = 'prec_1_hush'\n")
+    with pytest.raises(SettingInvalid, match="must be given by environment only"):
+        Settings.read()
 
 
 def test_localhost_is_one_of_its_addresses() -> None:

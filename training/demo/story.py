@@ -101,6 +101,7 @@ def settings_of_week(settings: Settings, directory: Path) -> Settings:
     priority_port, scheduler_port = free_ports(2)
     return Settings.read(
         home=settings.home,
+        tokens_file=str(directory / "tokens.json"),  # none: the demonstration asks itself, on this machine alone
         tracking_uri=settings.tracking_uri,
         store_url=f"sqlite:///{directory / 'queue.db'}",
         priority_port=priority_port,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from features.records import Campaign
-from serving.scheduling.work import Forecast, Lease
+from serving.scheduling.work import Forecast, Lease, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ class Executor(Protocol):
 class Predictor(Protocol):
     """Answers what campaigns are worth and how long they take. Stateless, safe to repeat."""
 
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
-        """One estimate a campaign, in the order asked; also for none, for the scale alone.
+    async def forecast(self, asked: Sequence[Standing], at: datetime) -> Forecast:
+        """One estimate a campaign, in the order asked, knowing how far its work has come; for none, the scale alone.
 
         Never raises for want of a model: the matrix answers then, labelled and with the reason.
         """

@@ -17,9 +17,10 @@ from serving.scheduling.roster import Roster
 from serving.scheduling.rules import Rules
 from serving.scheduling.states import Event, State
 from serving.scheduling.watch import Watch
-from serving.scheduling.work import Completed, Estimate, Forecast, Lease, Move, Released, Want
+from serving.scheduling.work import Completed, Forecast, Lease, Move, Released, Want
 from serving.stores.sql import SqlStore
 from tests.bench.ours.services import RELEASED, campaign, tasks
+from tests.queueing import an_estimate
 
 DRAINED, FULL = 9_000, 1_000
 """Campaigns that are live with nothing left to lease, and such with queued tasks."""
@@ -125,9 +126,7 @@ def _rescored(store: SqlStore, at: datetime) -> float:
     asked = store.live(at).standings
     took: list[float] = []
     for turn in range(ROUNDS):
-        estimates = tuple(
-            Estimate(campaign_id=s.campaign_id, value=100.0 + turn, points=50.0, p50_h=1.0, p90_h=2.0) for s in asked
-        )
+        estimates = tuple(an_estimate(s.campaign_id, value=100.0 + turn) for s in asked)
         forecast = Forecast(
             model_version=str(turn), source="champion", horizon_h=12.0, index_quantiles=(), estimates=estimates
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 TOP = Path(__file__).parents[3]
 
-PATIENCE_S = 900.0
+PATIENCE_S = 300.0
 """How long anything here may take before it counts as stuck."""
 
 

@@ -1,6 +1,6 @@
-"""RabbitMQ and PostgreSQL for the peers: those that run here, else private ones from the installed binaries, else none.
+"""RabbitMQ, Redis and PostgreSQL: those that run here, else private ones from the installed binaries, else none.
 
-`BENCH_RABBITMQ_URL` and `BENCH_POSTGRES_URL` name others than the usual ones on this machine.
+`BENCH_RABBITMQ_URL`, `BENCH_REDIS_URL` and `BENCH_POSTGRES_URL` name others than the usual ones on this machine.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from pathlib import Path
 import psycopg
 from kombu import Connection
 from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
 
 from tests.bench.peers.load import alive, until
 from tests.integration.servers import free_port
 
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
+REDIS = "redis://127.0.0.1:6379/0"
 POSTGRES = "postgresql://127.0.0.1:5432/test"
 
 
@@ -105,6 +108,31 @@ def postgres() -> Iterator[str | None]:
                 "a private PostgreSQL answers",
                 0.2,
             )
+            yield url
+
+
+def redis_answers(url: str) -> bool:
+    """Whether a Redis answers at an address."""
+    try:
+        return bool(Redis.from_url(url, socket_connect_timeout=2).ping())
+    except RedisError:
+        return False
+
+
+@contextmanager
+def redis() -> Iterator[str | None]:
+    """The address of a Redis, None if there is none to be had."""
+    url = os.environ.get("BENCH_REDIS_URL", REDIS)
+    binary = shutil.which("redis-server")
+    if redis_answers(url) or not binary:
+        yield url if redis_answers(url) else None
+        return
+    port = free_port()
+    with private_directory() as directory:
+        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
+        with server(command, directory, {}, user=unprivileged("redis")) as running:
+            url = f"redis://127.0.0.1:{port}/0"
+            until(lambda: alive([running], log_of(directory)) and redis_answers(url), "a private Redis answers", 0.1)
             yield url
 
 
