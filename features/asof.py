@@ -69,15 +69,14 @@ class Ledger:
         """Sort dated amounts by entity and time; rows without an entity or time are left out."""
         codes, entities = pd.factorize(entity, sort=False)
         known = hours_of(known_at)
-        kept = np.flatnonzero((codes >= 0) & ~np.isnan(known))
-        codes, known = codes[kept], known[kept]
-        times = np.unique(known)
-        keys = _keys(times, codes, known)
+        places, times = pd.factorize(known, sort=True)
+        keys = np.where((codes >= 0) & (places >= 0), _keys(times, codes, places + 1), _LEFT_OUT)
         order = np.argsort(keys, kind="stable")
-        starts = np.searchsorted(codes[order], np.arange(len(entities) + 1))
-        rows = kept[order]
-        columns = {name: np.asarray(amount, dtype=float)[rows] for name, amount in amounts.items()}
-        return cls(pd.Index(entities), times, keys[order], known[order], starts, columns)
+        order = order[np.count_nonzero(keys == _LEFT_OUT) :]
+        keys = keys[order]
+        starts = np.searchsorted(keys, _keys(times, np.arange(len(entities) + 1), 0))
+        columns = {name: np.asarray(amount, dtype=float)[order] for name, amount in amounts.items()}
+        return cls(pd.Index(entities), times, keys, known[order], starts, columns)
 
     def known(self, labels: Sequence[str], moments_h: Floats) -> Known:
         """What was known of entities at moments; one entry a question."""
@@ -86,7 +85,7 @@ class Ledger:
 
     def rows_known(self, codes: Indices, moments_h: Floats) -> Indices:
         """For each question, one past the last row it knew; 0 if the entity had none by then. Code -1 is nobody."""
-        asked = _keys(self.times_h, codes, moments_h)
+        asked = _keys(self.times_h, codes, np.searchsorted(self.times_h, moments_h, side="right"))
         # In rising order, neighbours are found in the same corner of memory: at random it takes many times as long.
         order = np.argsort(asked)
         ends = np.empty(len(asked), dtype=np.intp)
@@ -144,7 +143,9 @@ class Known:
         return np.concatenate([[np.nan], self.ledger.known_h])[self.rows]
 
 
-def _keys(times_h: Floats, codes: Indices, moments_h: Floats) -> Indices:
-    """One sortable integer per (entity, time)."""
-    keys: Indices = codes * (len(times_h) + 1) + np.searchsorted(times_h, moments_h, side="right")
-    return keys
+_LEFT_OUT = -1
+
+
+def _keys(times_h: Floats, codes: Indices, passed: Indices | int) -> Indices:
+    """One sortable integer per entity and how many of the times have `passed`."""
+    return codes * (len(times_h) + 1) + passed

@@ -77,7 +77,7 @@ def computed(plan: Planned) -> Floats:
     if campaigns > _AT_ONCE:
         parts = (_part(plan, n, min(n + _AT_ONCE, campaigns)) for n in range(0, campaigns, _AT_ONCE))
         return np.concatenate([computed(part) for part in parts])
-    columns = np.concatenate([feature.compute(plan) for feature in FEATURES])
+    columns = np.array([feature.compute(plan) for feature in FEATURES], dtype=float)
     return np.ascontiguousarray(columns.reshape(len(FEATURES), campaigns).T)
 
 

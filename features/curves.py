@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,13 @@ class Curves:
         """The curves at some positions, or under a boolean mask."""
         chosen = np.asarray(where)
         return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMNS})
+
+    def followed_by(self, others: Self) -> Self:
+        """These curves, then the others; in the market of these."""
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _COLUMNS
+        }
+        return replace(self, **joined)
 
     def __len__(self) -> int:
         return len(self.value)

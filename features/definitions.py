@@ -7,119 +7,129 @@ Money is in dollars; NaN means "not known", which trees take as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from features.aggregates import BASELINE_WEEKS, MEMORIES
 from features.curves import Floats
-from features.planned import Planned, ratio
+from features.planned import Column, Planned, ratio, where_any
 
 WEEK_H = 168.0
 PRIOR_WEIGHT = 0.5
 """How much the pooled rate counts beside a target's own history, in mean planned exposures per target."""
 
 
-def _targets(planned: Planned) -> Floats:
+_MEMORIES, _WINDOWS = len(MEMORIES), len(BASELINE_WEEKS)
+_FIRST = f"_{BASELINE_WEEKS[0]}w"
+
+Compute = Callable[[Planned], Column]
+
+
+def _targets(planned: Planned) -> Column:
     """How many targets each campaign addresses."""
+    if planned.single:
+        return float(len(planned.row))
     return np.bincount(planned.row, minlength=len(planned.moments_h)).astype(np.float64)
 
 
-def _planned_exposures(planned: Planned) -> Floats:
-    return planned.per_campaign(planned.exposures)
+def _planned_exposures(planned: Planned) -> Column:
+    return planned.per_campaign(planned.exposures[None])[0]
 
 
-def expected_response(planned: Planned) -> Floats:
+def expected_response(planned: Planned) -> list[Floats]:
     """Dollars expected from each planned target: its past rate per exposure times the planned exposures.
 
-    Shape (memories, planned targets). A thin history is shrunk towards the pooled rate of the campaign's own targets,
-    and that towards its channel's (an empirical-Bayes style ratio estimate).
+    One entry a planned target, by memory. A thin history is shrunk towards the pooled rate of the campaign's own
+    targets, and that towards its channel's (an empirical-Bayes style ratio estimate).
     """
-    past = planned.amounts("target_revenue", 2 * _MEMORIES)  # revenue, then exposures
-    revenue, exposures = past[:_MEMORIES], past[_MEMORIES:]
+    past = planned.of_targets("target_revenue", 2 * _MEMORIES)  # revenue in all memories, then exposures
     sums = planned.per_campaign(past)
-    channel = ratio(planned.amounts("channel_revenue"), planned.amounts("channel_exposures"))
     prior = PRIOR_WEIGHT * ratio(planned.shared(_planned_exposures), planned.shared(_targets))
-    pooled = ratio(sums[:_MEMORIES] + prior * channel, sums[_MEMORIES:] + prior)
-    rate = ratio(revenue + planned.per_target(prior * pooled), exposures + planned.per_target(prior))
-    return rate * planned.exposures
+    expected = []
+    for memory in range(_MEMORIES):
+        revenue, exposures = past[memory], past[_MEMORIES + memory]
+        channel = ratio(
+            planned.of_campaigns("channel_revenue", memory), planned.of_campaigns("channel_exposures", memory)
+        )
+        pooled = ratio(sums[memory] + prior * channel, sums[_MEMORIES + memory] + prior)
+        rate = ratio(revenue + planned.per_target(prior * pooled), exposures + planned.per_target(prior), least=prior)
+        expected.append(rate * planned.exposures)
+    return expected
 
 
-def expected_by_kind(planned: Planned) -> Floats:
-    """Dollars expected from each planned target if exposures earn what they did for its kind in its channel.
-
-    Shape (memories, planned targets). A target without a past says nothing itself: a grocery campaign in six has no
-    other.
-    """
-    rate = ratio(planned.amounts("kind_in_channel_revenue"), planned.amounts("kind_in_channel_exposures"))
-    return planned.per_target(rate) * planned.exposures
-
-
-def expected_baseline(planned: Planned) -> Floats:
-    """Dollars each planned target would earn over its planned exposures without the campaign.
-
-    Shape (windows, planned targets).
-    """
-    first = f"_{BASELINE_WEEKS[0]}w"
-    value = planned.amounts(f"target_value{first}", len(BASELINE_WEEKS))
-    readings = planned.amounts(f"market_readings{first}", len(BASELINE_WEEKS))
-    return ratio(value, planned.per_target(readings)) * planned.exposures
+def expected_baseline(planned: Planned) -> list[Floats]:
+    """Dollars each planned target would earn over its planned exposures without the campaign, by window."""
+    value = planned.of_targets(f"target_value{_FIRST}", _WINDOWS)
+    expected = []
+    for window in range(_WINDOWS):
+        readings = planned.of_campaigns(f"market_readings{_FIRST}", window)
+        expected.append(ratio(value[window], planned.per_target(readings)) * planned.exposures)
+    return expected
 
 
 def _expected(planned: Planned) -> Floats:
-    """All that is expected of each target, one after the other: what is summed up is so in one go."""
-    return np.concatenate([expected_response(planned), expected_by_kind(planned), expected_baseline(planned)])
+    """All that is expected of each target, a row each: what is summed up is so in one go."""
+    return np.array([*expected_response(planned), *expected_baseline(planned)])
 
 
-_MEMORIES = len(MEMORIES)
-RESPONSE, BY_KIND, BASELINE = 0, _MEMORIES, 2 * _MEMORIES
+RESPONSE, BASELINE = 0, _MEMORIES
 """Where in `_expected` each begins; a memory or window later by one."""
 
 
-def _totals(planned: Planned) -> Floats:
-    """Sums over targets; a campaign without targets has no expectation."""
-    return _if_targets(planned, planned.per_campaign(planned.shared(_expected)))
+def _totals(planned: Planned) -> Sequence[Column]:
+    return planned.per_campaign(planned.shared(_expected))
 
 
-def _largest(planned: Planned) -> Floats:
-    return planned.largest(planned.shared(_expected))
+def _total(place: int) -> Compute:
+    """Sum over targets; a campaign without targets has no expectation."""
+    return lambda planned: where_any(planned.shared(_targets), planned.shared(_totals)[place])
 
 
-def _concentrations(planned: Planned) -> Floats:
+def _by_kind(memory: int) -> Compute:
+    """Dollars expected if planned exposures earn what they did for campaigns of its kind in its channel.
+
+    A target without a past says nothing itself: a grocery campaign in six has no other.
+    """
+
+    def by_kind(planned: Planned) -> Column:
+        rate = ratio(
+            planned.of_campaigns("kind_in_channel_revenue", memory),
+            planned.of_campaigns("kind_in_channel_exposures", memory),
+        )
+        return where_any(planned.shared(_targets), rate * planned.shared(_planned_exposures))
+
+    return by_kind
+
+
+def _largest(place: int) -> Compute:
+    return lambda planned: planned.largest(planned.shared(_expected)[place])
+
+
+def _concentration(place: int) -> Compute:
     """Herfindahl index over targets: 1 when one target carries it all."""
-    amount = planned.shared(_expected)
-    sums = planned.per_campaign(amount)
-    return ratio(planned.per_campaign(amount * amount), sums * sums)
+
+    def concentration(planned: Planned) -> Column:
+        amount, total = planned.shared(_expected)[place], planned.shared(_totals)[place]
+        return ratio(planned.per_campaign((amount * amount)[None])[0], total * total)
+
+    return concentration
 
 
-def _if_targets(planned: Planned, sums: Floats) -> Floats:
-    targets = planned.shared(_targets)
-    return sums if targets.all() else np.where(targets > 0, sums, np.nan)
-
-
-def _kind_means(planned: Planned) -> Floats:
-    return ratio(planned.amounts("kind_revenue"), planned.amounts("kind_share"))
-
-
-def _kind_mean_1w(planned: Planned) -> Floats:
-    return ratio(planned.amount("kind_revenue_1w"), planned.amount("kind_share_1w"))
-
-
-Compute = Callable[[Planned], Floats]
+def _kind_mean(suffix: str) -> Compute:
+    return lambda planned: ratio(
+        planned.of_campaigns(f"kind_revenue{suffix}"), planned.of_campaigns(f"kind_share{suffix}")
+    )
 
 
 def _fact(name: str) -> Compute:
-    return lambda planned: planned.facts[name]
+    return lambda planned: planned.fact(name)
 
 
-def _row(of: Compute, place: int) -> Compute:
-    return lambda planned: planned.shared(of)[place]
-
-
-def _seen_share(planned: Planned) -> Floats:
-    seen = planned.amount("target_exposures") > 0
-    return ratio(planned.per_campaign(planned.exposures * seen), planned.shared(_planned_exposures))
+def _seen_share(planned: Planned) -> Column:
+    seen = planned.exposures * (planned.of_targets("target_exposures")[0] > 0)
+    return ratio(planned.per_campaign(seen[None])[0], planned.shared(_planned_exposures))
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class Feature:
     name: str
     window: str
     meaning: str
-    compute: Callable[[Planned], Floats] = field(repr=False, compare=False)
+    compute: Compute = field(repr=False, compare=False)
     dtype: str = "float64"
 
 
@@ -138,79 +148,81 @@ FEATURES: tuple[Feature, ...] = (
         "planned_response",
         "all",
         "past revenue per exposure of its targets x planned exposures",
-        _row(_totals, RESPONSE),
+        _total(RESPONSE),
     ),
     Feature(
         "planned_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _row(_totals, RESPONSE + 1),
+        _total(RESPONSE + 1),
     ),
     Feature(
         "planned_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _row(_totals, RESPONSE + 2),
+        _total(RESPONSE + 2),
     ),
     Feature(
         "kind_response",
         "all",
         "past revenue per exposure of its kind, whichever the targets, x planned exposures",
-        _row(_totals, BY_KIND),
+        _by_kind(0),
     ),
     Feature(
         "kind_response_13w",
         "half-life 13 w",
         "the same, recent campaigns weigh more",
-        _row(_totals, BY_KIND + 1),
+        _by_kind(1),
     ),
     Feature(
         "kind_response_4w",
         "half-life 4 w",
         "the same, latest campaigns weigh most",
-        _row(_totals, BY_KIND + 2),
+        _by_kind(2),
     ),
     Feature(
         "target_baseline",
         "8 w",
         "what its targets earn without a campaign, over the planned exposures",
-        _row(_totals, BASELINE + 1),
+        _total(BASELINE + 1),
     ),
-    Feature("target_baseline_4w", "4 w", "the same over four weeks", _row(_totals, BASELINE)),
-    Feature("target_baseline_26w", "26 w", "the same over half a year", _row(_totals, BASELINE + 2)),
+    Feature("target_baseline_4w", "4 w", "the same over four weeks", _total(BASELINE)),
+    Feature("target_baseline_26w", "26 w", "the same over half a year", _total(BASELINE + 2)),
     Feature(
         "best_target_response",
         "all",
         "planned response of its strongest target",
-        _row(_largest, RESPONSE),
+        _largest(RESPONSE),
     ),
-    Feature("best_target_baseline", "8 w", "baseline of its strongest target", _row(_largest, BASELINE + 1)),
+    Feature("best_target_baseline", "8 w", "baseline of its strongest target", _largest(BASELINE + 1)),
     Feature(
         "response_concentration",
         "all",
         "how much few targets carry its planned response",
-        _row(_concentrations, RESPONSE),
+        _concentration(RESPONSE),
+    ),
+    Feature("baseline_concentration", "8 w", "how much few targets carry its baseline", _concentration(BASELINE + 1)),
+    Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
+    Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _kind_mean("")),
+    Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _kind_mean("_13w")),
+    Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _kind_mean("_4w")),
+    Feature(
+        "kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean("_1w")
     ),
     Feature(
-        "baseline_concentration", "8 w", "how much few targets carry its baseline", _row(_concentrations, BASELINE + 1)
+        "kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.of_campaigns("kind_launches")
     ),
-    Feature("seen_share", "all", "share of its planned exposures on targets with a past", _seen_share),
-    Feature("kind_mean_value", "all", "mean value of past campaigns of its kind", _row(_kind_means, 0)),
-    Feature("kind_mean_value_13w", "half-life 13 w", "the same, recent campaigns weigh more", _row(_kind_means, 1)),
-    Feature("kind_mean_value_4w", "half-life 4 w", "the same, latest campaigns weigh most", _row(_kind_means, 2)),
-    Feature("kind_mean_value_1w", "half-life 1 w", "about the value of the last campaign of its kind", _kind_mean_1w),
-    Feature("kind_campaigns", "all", "how many campaigns of its kind are known", lambda p: p.amount("kind_launches")),
     Feature(
         "weeks_since_kind",
         "all",
         "weeks since a campaign of its kind ended",
-        lambda p: (p.moments_h - p.amount("kind_last_h")) / WEEK_H,
+        lambda p: (p.moment_h - p.of_campaigns("kind_last_h")) / WEEK_H,
     ),
     Feature(
         "planned_exposures",
         "plan",
         "planned exposures over all targets",
-        lambda p: np.where(p.shared(_targets) > 0, p.shared(_planned_exposures), np.nan),
+        lambda p: where_any(p.shared(_targets), p.shared(_planned_exposures)),
     ),
     Feature("targets", "plan", "how many targets it addresses", lambda p: p.shared(_targets)),
     Feature("work_units", "plan", "units of work", _fact("work_units")),

@@ -73,12 +73,12 @@ def launched_share(campaigns: pd.DataFrame) -> Floats:
 
 
 def matured_results(history: History) -> pd.DataFrame:
-    """Revenue inside each campaign's window: kpi columns plus the campaign's, with `matured_at`.
+    """Revenue inside each campaign's window: columns of kpis but for the metric, and of campaigns, with `matured_at`.
 
     `matured_at` is when a result counts: its campaign's window is over and it has become known.
     """
     campaigns = history.campaigns.assign(over_at=later(window_ends(history.campaigns), history.campaigns.launched_at))
-    revenue = history.kpis[history.kpis.metric == Metric.REVENUE]
+    revenue = history.kpis.drop(columns="metric")[history.kpis.metric == Metric.REVENUE]
     rows = revenue.merge(campaigns[["campaign_id", "kind", "channel", "over_at"]], on="campaign_id")
     rows = rows[no_later(rows["at"], rows.over_at)]
     return rows.assign(matured_at=later(rows.known_at, rows.over_at))

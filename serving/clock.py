@@ -113,6 +113,10 @@ class ManualClock:
         heappush(self._sleepers, (self._now + timedelta(seconds=seconds), self._slept, woken))
         await woken
 
+    def next_waking(self) -> datetime | None:
+        """The first moment that somebody waits for; None if nobody does."""
+        return self._sleepers[0][0] if self._sleepers else None
+
     def advance(self, seconds: float) -> None:
         """Move on by `seconds` and wake whoever waited for a moment up to then, earliest first."""
         self._now += timedelta(seconds=seconds)

@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     submissions_per_min: Positive | None = Field(
         None, description="new campaigns one account may submit in a wall-clock minute; default: any number"
     )
+    outlook_every_s: Positive = Field(
+        15.0, description="wall-clock seconds between two outlooks: when everything will start and be done"
+    )
     preemption_factor: Annotated[float, Field(ge=1)] = Field(
         1.5, description="how many times the runner's index a challenger needs to take its slot"
     )

@@ -126,9 +126,9 @@ def at(moment: datetime | None, now: datetime) -> str:
     return f"{moment:%b} {moment.day} {moment:%H:%M}" if moment.year == now.year else f"{moment:%Y-%m-%d}"
 
 
-def _on_days(middling: datetime | None, bad: datetime | None) -> str | None:
+def _on_days(middling: datetime | None, bad: datetime | None) -> str:
     if middling is None:
-        return None
+        return "nobody can say yet"
     return f"about {told(middling)}, {'nobody knows when' if bad is None else f'by {told(bad)}'} on a bad day"
 
 

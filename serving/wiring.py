@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
 from serving.addresses import is_loopback
 from serving.api.admission import Admission
@@ -30,9 +31,11 @@ from serving.meters import prediction_api
 from serving.model import Bundle
 from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
+from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import ANYBODY_IN_WORDS, Settings
+from serving.sidecar import Sidecar
 from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
 from serving.succession import Line, Reign, meters
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
 """How long a stopping scheduler waits for running tasks to reach a checkpoint; a chunk cut off is run again."""
+_FIRST_LOAD_H = 1 / 60
+"""What is loaded in the first minute (of the wall clock) was there before: no sign of what will come."""
 
 
 def matrix(settings: Settings) -> Matrix:
@@ -189,6 +194,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         chance=Random(),  # noqa: S311 - spreads retries
         changed=wake.set,
     )
+    sidecar = Sidecar()
     async with priority_client(settings) as client:
         predictor = RemotePredictor(client, matrix(settings), Breaker(changed=prediction_api()))
         tick = Tick(
@@ -208,6 +214,11 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             rules=settings.rules(),
             pace_s=executor.pace_s,
             fit=executor.fit,
+            lookout=Lookout(
+                every_s=settings.outlook_every_s,
+                since_h=hours(time.now()) + _FIRST_LOAD_H * settings.clock_scale,
+                beside=sidecar,
+            ),
         )
         loop = asyncio.create_task(tick.run())
         try:
@@ -216,5 +227,6 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
         finally:
             await tick.stop(_GRACE_S)
             await loop
+            await sidecar.close()
             await known.close()
             store.close()

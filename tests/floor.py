@@ -16,6 +16,9 @@ from serving.executors.retry import Retry
 from serving.handlers.contract import Handler
 from serving.handlers.python import Handlers, Steps
 from serving.handlers.simulated import simulate
+from serving.scheduling.ahead.lookout import Beside, Lookout
+from serving.scheduling.ahead.outlook import Outlook
+from serving.scheduling.board import Board
 from serving.scheduling.ports import Store
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.reasons import Why
@@ -52,6 +55,16 @@ async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> None:
             await asyncio.sleep(0.001)
 
 
+async def at_once(look: Callable[[], Outlook]) -> Outlook:
+    """Look ahead here and now, in no other process."""
+    return look()
+
+
+def looking(beside: Beside = at_once, since_h: float = NOON.timestamp() / 3600) -> Lookout:
+    """Looks ahead only when asked, without rest."""
+    return Lookout(every_s=3600, since_h=since_h, beside=beside, rest=0.0)
+
+
 class Floor:
     """A store, an executor with simulated work, and a scheduler over both."""
 
@@ -67,6 +80,7 @@ class Floor:
         owner: str = "here",
         emphasis: float = 0.0,
         rules: Rules = NO_RULES,
+        looks_ahead: bool = False,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = ManualClock(start)
@@ -95,6 +109,7 @@ class Floor:
             preemption=preemption or Preemption(factor=1.5, min_run_h=0.0),
             emphasis=emphasis,
             rules=rules,
+            lookout=looking(since_h=start.timestamp() / 3600) if looks_ahead else None,
         )
 
     def submit(self, campaign_id: str, hours: float = 1.0, tasks: int = 1, chunks: int = 4, **facts: Any) -> None:
@@ -116,11 +131,33 @@ class Floor:
             await self.tick.step()
             await let_run()
 
+    async def foreseen(self, campaign_id: str) -> Board:
+        """The board once an outlook has a campaign."""
+        self.tick.foresee(campaign_id)
+        await until(lambda: campaign_id in self.tick.board.etas)
+        return self.tick.board
+
+    async def look_ahead(self) -> None:
+        """Have an outlook taken now."""
+        before = self.tick.board.etas
+        self.tick.foresee("whoever comes next")
+        await until(lambda: self.tick.board.etas is not before, deadline_s=60)
+
     async def pass_hours(self, hours: float, every_h: float = 0.125) -> None:
         """Let time pass, stepping as it does."""
         await self.step()
         for _ in range(round(hours / every_h)):
             self.clock.advance(every_h * 3600)
+            await let_run()
+            await self.step()
+
+    async def pass_until(self, moment: datetime) -> None:
+        """Let time pass up to a moment, stepping whenever anything happens: nothing is late by a grain of time."""
+        await self.step()
+        while (now := self.clock.now()) < moment:
+            waking = self.clock.next_waking()
+            upcoming = moment if waking is None else min(waking, moment)
+            self.clock.advance((upcoming - now).total_seconds())
             await let_run()
             await self.step()
 

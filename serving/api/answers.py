@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from statistics import NormalDist
 from typing import Any, Self
 
 from pydantic import AwareDatetime
@@ -13,7 +12,9 @@ from pydantic import AwareDatetime
 from features.records import Campaign
 from serving.api.endings import ending
 from serving.prediction import Explanation, ModelIdentity, Prediction
-from serving.scheduling.board import Board, Eta
+from serving.scheduling.ahead.eta import Eta
+from serving.scheduling.ahead.turns import eta_of
+from serving.scheduling.board import Board
 from serving.scheduling.reasons import Reason
 from serving.scheduling.states import State
 from serving.scheduling.work import Standing
@@ -75,7 +76,7 @@ class Arrival:
 
     @classmethod
     def of(cls, eta: Eta, begun_at: datetime | None) -> Self:
-        """As predicted; what has begun is known to have."""
+        """As predicted; what has begun since is known to have."""
         start = Expected(p50=begun_at or eta.start_p50, p90=begun_at or eta.start_p90)
         return cls(p50=eta.p50, p90=eta.p90, start=start)
 
@@ -139,7 +140,7 @@ class Place:
     def of(cls, standing: Standing, board: Board, **more: Any) -> Self:
         """The campaign's place as the board sees it; `more` fills the fields of a subclass."""
         entry = board.entry(standing.campaign_id)
-        eta = board.etas.get(standing.campaign_id) if entry else None
+        eta = eta_of(board, standing.campaign_id)
         why = entry.why if entry else None
         estimate, progress = standing.estimate, standing.progress
         return cls(
@@ -154,7 +155,7 @@ class Place:
             source=standing.source,
             fallback=estimate.fallback if estimate else None,
             eta=Arrival.of(eta, standing.begun_at) if eta else None,
-            feasibility=feasibility(standing.campaign.launch_by, eta),
+            feasibility=None if eta is None or eta.in_time is None else Feasibility.of(eta.in_time),
             why=WhyNot(reason=why.reason, object=why.object, until=why.until) if why else None,
             ended=ending(standing),
             progress=Work(
@@ -253,16 +254,6 @@ class Redriven:
 
     campaign_id: str
     redriven: int
-
-
-def feasibility(launch_by: datetime | None, eta: Eta | None) -> Feasibility | None:
-    """Predicted finish against `launch_by`; None where either is unknown."""
-    if launch_by is None or eta is None or eta.p50 is None:
-        return None
-    if eta.p90 is None or eta.p90 <= eta.p50:
-        return Feasibility.of(float(eta.p50 <= launch_by))
-    spread = (eta.p90 - eta.p50) / NormalDist().inv_cdf(0.9)
-    return Feasibility.of(NormalDist().cdf((launch_by - eta.p50) / spread))
 
 
 _LIKELY, _EVEN = 0.9, 0.5

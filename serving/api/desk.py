@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from statistics import fmean, quantiles
 from typing import Any
 
@@ -16,6 +17,7 @@ from serving.api.answers import DeadLetters, DeadTask, Place, Placed, Queue, Red
 from serving.api.bodies import Change, Submission
 from serving.api.checks import check_tasks, with_facts
 from serving.api.supposing import Supposing
+from serving.api.together import Together
 from serving.clock import Clock
 from serving.errors import BadInput, CampaignUnknown, Fault, NothingDead, NotReady, TooMuch
 from serving.handlers.python import Handlers
@@ -54,6 +56,14 @@ class Desk:
             Not for one that was submitted before: asking again is always answered.
         """
         check_tasks(submission.tasks, self.handlers)
+        new = await self._together(lambda: self._submit(submission))
+        return new, await self.placed(submission.campaign_id, changed=new)
+
+    @cached_property
+    def _together(self) -> Together:
+        return Together(self.store)
+
+    def _submit(self, submission: Submission) -> bool:
         campaign_id, account, tasks = submission.campaign_id, submission.account, len(submission.tasks)
         at = self.clock.now()
         refusal = self._full(at, campaigns=1, tasks=tasks) or self.admission.hasty(account, at)
@@ -63,7 +73,7 @@ class Desk:
         new = self.store.submit(Campaign(**facts), submission.tasks, at)
         if new:
             self.admission.admitted(account, at, campaigns=1, tasks=tasks)
-        return new, await self.placed(campaign_id, changed=new)
+        return new
 
     async def placed(self, campaign_id: str, *, changed: bool) -> Placed:
         """Where a campaign stands; after a change, as the scheduler sees it then.
@@ -220,6 +230,7 @@ class Desk:
             async with asyncio.timeout(_PREDICTION_PATIENCE_S):
                 while (entry := board.entry(campaign_id)) is not None and entry.standing.estimate is None:
                     board = await self.tick.refreshed(at_once=False)
+        self.tick.foresee(campaign_id)
         return self.tick.board
 
     def _full(self, at: datetime, *, campaigns: int, tasks: int) -> TooMuch | None:

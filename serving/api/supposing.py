@@ -44,7 +44,7 @@ class Supposing:
         standings = [] if asked.campaign is None else [self._new(asked.campaign, at)]
         standings += [self._changed(campaign_id, change, at) for campaign_id, change in asked.changes.items()]
         standings = await self._valued(standings, at)
-        before, then = self.tick.board, self.tick.supposing(standings)
+        before, then = self.tick.board, await self.tick.supposing(standings)
         places = []
         for standing in standings:
             there = before.entry(standing.campaign_id)

@@ -23,7 +23,7 @@ from serving.scheduling.reasons import Reason
 from serving.scheduling.rules import Terms
 
 _HAIR = 1e-9
-_NEW = Credit()
+NEW = Credit()
 _NOBODY = -1
 """Holds the keys of campaigns that have ended, until their last task stops."""
 
@@ -96,6 +96,7 @@ class Allotment:
                 self._take(row, self._lent[row], Via(self._via[row]))
         for terms, tasks, chunk_units in lineup.stopping:
             self._use(terms, tasks, chunk_units)
+            self._held[terms.account] += tasks
             self._holders |= dict.fromkeys(terms.exclusive, _NOBODY)
 
     def copy(self) -> Allotment:
@@ -136,8 +137,7 @@ class Allotment:
     def by_right(self, row: int) -> bool:
         """Whether what a row has by the reserve or its account's share is its own still: there is credit left for it.
 
-        What an account saved up entitles it to no more slots at once than its share rounded up: what it runs beyond
-        that, rank gave it.
+        What an account saved up protects no more slots of it at once than its share rounded up.
         """
         credit = self._lender(row)
         if credit is None or credit.slot_h <= -_HAIR:
@@ -182,7 +182,7 @@ class Allotment:
                 due = books.rules.reserve.share * self._slots
                 turns.append(self._now + books.reserve.due_in_h(due, self._by_reserve))
         for account, share in self._guaranteed.items():
-            credit = books.accounts.get(account, _NEW)
+            credit = books.accounts.get(account, NEW)
             turns.append(self._now + credit.due_in_h(share * self._slots, self._held[account]))
         return min(turns)
 
@@ -217,7 +217,7 @@ class Allotment:
                 yield row, self.left[row], Via.RANK
 
     def _below_share(self, account: str) -> bool:
-        credit = self._books.accounts.get(account, _NEW)  # one that only just came has its share from the start
+        credit = self._books.accounts.get(account, NEW)  # one that only just came has its share from the start
         return credit.entitled(self._guaranteed.get(account, 0.0) * self._slots, self._held[account])
 
     def _grantable(self, row: int, most: int, free: float) -> int:
@@ -282,12 +282,12 @@ class Allotment:
         return None
 
     def _throttled(self, row: int) -> Hindrance | None:
-        units, books = float(self._lineup.chunk_units[row]), self._books
-        waits = [(books.short_h(key, units, self._units.get(key, 0.0)), key) for key in self._lineup.terms[row].limits]
-        wait_h, key = max(waits, default=(0.0, ""))
+        units, limits = float(self._lineup.chunk_units[row]), self._lineup.terms[row].limits
+        waits_h = [(self._books.short_h(key, units, self._units.get(key, 0.0)), key) for key in limits]
+        wait_h, key = max(waits_h, default=(0.0, ""))
         if wait_h <= 0:
             return None
-        most = books.rules.limits[key].most
+        most = self._books.rules.limits[key].most
         full = min(units, most) + self._units.get(key, 0.0) > most * (1 + _HAIR)
         return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h, at_least=full)
 

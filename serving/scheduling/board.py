@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
 
 from features.curves import Floats, hours
+from serving.scheduling.ahead.eta import Eta
 from serving.scheduling.allot import Allotment, Grant, Hindrance
 from serving.scheduling.books import Books
 from serving.scheduling.lineup import Lineup
-from serving.scheduling.play import play
 from serving.scheduling.policies import index
 from serving.scheduling.policy import Policy
 from serving.scheduling.rank import in_line
-from serving.scheduling.reasons import Why, held_by, why
-from serving.scheduling.roster import HAIR_H, Roster
+from serving.scheduling.reasons import Why, why
+from serving.scheduling.roster import Roster
 from serving.scheduling.states import State
 from serving.scheduling.work import Lease, Standing
 
@@ -44,19 +45,6 @@ class Entry:
     score: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Eta:
-    """When a campaign will be done, and begin, by the middle and by the pessimistic prediction of all work.
-
-    None where that is unknown.
-    """
-
-    p50: datetime | None
-    p90: datetime | None
-    start_p50: datetime | None
-    start_p90: datetime | None
-
-
 @dataclass(frozen=True)
 class Board:
     """The live campaigns at a moment, and what the policy makes of them; a row each.
@@ -65,6 +53,8 @@ class Board:
     ----------
     by_matrix : some campaign has no value in dollars, so matrix points order all of them.
     estimated : rows that a model has spoken of; the others cannot be ranked.
+    books : of the scheduler, which go on; whoever needs them as they are must copy them at once.
+    etas : by campaign, of the latest outlook there is.
     """
 
     moment: datetime
@@ -76,6 +66,8 @@ class Board:
     allotment: Allotment
     by_matrix: bool
     estimated: np.typing.NDArray[np.bool_]
+    books: Books
+    etas: Mapping[str, Eta] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def of(cls, roster: Roster, books: Books, slots: int, policy: Policy, moment: datetime) -> Self:
@@ -83,9 +75,8 @@ class Board:
         lineup, by_matrix = roster.lineup(slots, policy.rhythm), roster.unvalued
         allotment = Allotment(lineup, books, hours(moment), policy.order(by_matrix=by_matrix), slots)
         standings = tuple(roster.standings)
-        return cls(
-            moment, slots, policy, standings, dict(roster.row_of), lineup, allotment, by_matrix, roster.estimated.copy()
-        )
+        row_of, estimated = dict(roster.row_of), roster.estimated.copy()
+        return cls(moment, slots, policy, standings, row_of, lineup, allotment, by_matrix, estimated, books)
 
     @cached_property
     def indices(self) -> Floats:
@@ -128,32 +119,6 @@ class Board:
     def entries(self) -> dict[str, Entry]:
         """Every live campaign's place by its id, in the order work would start."""
         return {self.standings[row].campaign_id: self._entry(row) for row in self.line}
-
-    @cached_property
-    def etas(self) -> dict[str, Eta]:
-        """When campaigns will be done, from playing the policy forward; a campaign that is held has no date."""
-        rows = np.flatnonzero(self.estimated)
-        standings = [self.standings[row] for row in rows.tolist()]
-        held = [_free_at(standing, self.moment) for standing in standings]
-        columns = replace(self.lineup.columns.take(rows), released_h=np.array(held, dtype=float))
-        ratio = np.array([e.left_p90_h / max(e.left_p50_h, HAIR_H) for s in standings if (e := s.estimate)])
-        left = np.maximum(columns.remaining_h, np.minimum(columns.chunk_h, columns.work_h))
-        running = {at: s.progress.leased for at, s in enumerate(standings) if s.progress.leased}
-        middling, bad = (
-            play(
-                columns,
-                actual,
-                max(self.slots, sum(running.values())),
-                self.policy.order(by_matrix=self.by_matrix),
-                hours(self.moment),
-                preemption=self.policy.preemption,
-                running=running,
-                most_checkpoints=_MOST_CHECKPOINTS,
-            )
-            for actual in (left, left * np.maximum(ratio, 1.0))
-        )
-        moments = (middling.finished_h, bad.finished_h, middling.started_h, bad.started_h)
-        return {s.campaign_id: Eta(*(moment_at(each[at]) for each in moments)) for at, s in enumerate(standings)}
 
     def started(self, leases: Sequence[Lease], grants: Sequence[Grant]) -> Self:
         """The board once tasks were leased for grants."""
@@ -211,8 +176,6 @@ def moment_at(at_h: float) -> datetime | None:
     return _EPOCH + timedelta(hours=at_h) if at_h < _LAST_H else None
 
 
-_MOST_CHECKPOINTS = 2_000
-"""Checkpoints an arrival estimate looks at: a fraction of a second, whatever is queued."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LAST_H = hours(datetime.max.replace(tzinfo=UTC))
 
@@ -221,11 +184,3 @@ def _started(standing: Standing, tasks: int, moment: datetime) -> Standing:
     progress = standing.progress
     taken = replace(progress, queued=progress.queued - tasks, leased=progress.leased + tasks)
     return replace(standing, state=State.RUNNING, progress=taken, begun_at=standing.begun_at or moment)
-
-
-def _free_at(standing: Standing, moment: datetime) -> float:
-    """Hours since the epoch from which a campaign may run; infinite when nobody can say."""
-    if standing.state is State.PAUSED or standing.blocked_by:
-        return np.inf
-    held = held_by(standing, moment)
-    return hours(moment if held is None else held.until)

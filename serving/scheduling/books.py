@@ -112,8 +112,10 @@ class Books:
         self.accounts = {account: self.accounts.get(account, Credit()) for account in guaranteed}
         for account, credit in self.accounts.items():
             due = guaranteed[account] * slots
-            # A rank that gives an account its share leaves nothing to claim; what a claim gave is paid for.
-            gained = max(due - by_rank.get(account, 0.0), 0.0) - by_share.get(account, 0.0)
+            # A rank that gives an account its share leaves nothing to claim. What a claim gave is paid for, as far as
+            # it is needed beside what rank gives by now: else who was given more by rank would run up a debt.
+            needed = max(due - by_rank.get(account, 0.0), 0.0)
+            gained = needed - min(by_share.get(account, 0.0), ceil(needed))
             credit.slot_h = min(credit.slot_h + gained * passed_h, due * _MOST_SAVED_H)
         if overdue or by_reserve:
             self.reserve.slot_h += (self.rules.reserve.share * slots - by_reserve) * passed_h

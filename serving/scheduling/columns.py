@@ -141,6 +141,22 @@ class Columns:
         kept: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _PLAIN}
         return type(self)(curves=self.curves.take(chosen), **kept)
 
+    def later(self, by_h: Floats) -> Self:
+        """The same campaigns, each that many hours later in all its times."""
+        curves = self.curves
+        moved = {name: getattr(curves, name) + by_h for name in ("starts_h", "ends_h", "due_h")}
+        return replace(
+            self,
+            curves=replace(curves, **moved),
+            released_h=self.released_h + by_h,
+            submitted_h=self.submitted_h + by_h,
+        )
+
+    def followed_by(self, others: Self) -> Self:
+        """These rows, then the others; in the market of these."""
+        kept: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _PLAIN}
+        return type(self)(curves=self.curves.followed_by(others.curves), **kept)
+
     def __len__(self) -> int:
         return len(self.work_h)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +123,22 @@ class Lineup:
         begun[rows] = True
         return replace(self, open=left, running=running, via=given, lent=np.minimum(lent, running), begun=begun)
 
+    def take(self, rows: Indices) -> Self:
+        """Some rows, none of which waits for another."""
+        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _PLAIN}
+        terms = [self.terms[row] for row in rows.tolist()]
+        worked_h = None if self.worked_h is None else self.worked_h[rows]
+        columns = self.columns.take(rows)
+        return replace(self, columns=columns, terms=terms, follows=(), worked_h=worked_h, stopping=(), **taken)
+
+    def followed_by(self, others: Self) -> Self:
+        """These rows, then others of which none has begun or waits for another; their accounts go by their terms."""
+        joined: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _PLAIN}
+        columns, terms, worked_h = self.columns.followed_by(others.columns), [*self.terms, *others.terms], self.worked_h
+        if worked_h is not None:
+            worked_h = np.append(worked_h, np.full(len(others.columns), -np.inf))
+        return replace(self, columns=columns, terms=terms, worked_h=worked_h, **joined)
+
     def pass_time(self, books: Books, moment_h: float, slots: float) -> None:
         """Let the books go on to a moment, up to which things stood as here."""
         if moment_h <= books.at_h:
@@ -137,6 +153,8 @@ class Lineup:
                 by_reserve += lent * weight
             elif lent:
                 by_share[account] = by_share.get(account, 0.0) + lent * weight
+        for terms, tasks, _ in self.stopping:
+            by_rank[terms.account] = by_rank.get(terms.account, 0.0) + tasks
         books.pass_to(
             moment_h,
             slots=slots,
@@ -149,7 +167,7 @@ class Lineup:
 
 
 def by_right(via: float, lent: float, given: Via, tasks: int) -> tuple[float, float]:
-    """A right and how many slots are held by it, once so many more were given; the first stands while any are."""
+    """A right, and how many slots are held by it, once more were given; the first right stands while any are."""
     if given not in (Via.SHARE, Via.RESERVE):
         return via, lent
     return via if lent else given, lent + tasks
@@ -179,4 +197,24 @@ def inherited(lineup: Lineup, moment_h: float, order: Order) -> tuple[Floats, Fl
     return pressing, pinned
 
 
+def alone(columns: Columns, account: str = "") -> Lineup:
+    """A lineup of campaigns with nothing but their worth, none begun, each ready for all the slots it may hold."""
+    n = len(columns)
+    return Lineup(
+        columns=columns,
+        terms=[Terms(account)] * n,
+        account=np.zeros(n, dtype=np.int64),
+        names=(account,),
+        open=columns.slots.astype(np.int64),
+        running=np.zeros(n, dtype=np.int64),
+        weight=np.ones(n),
+        via=np.zeros(n, dtype=np.int64),
+        lent=np.zeros(n, dtype=np.int64),
+        begun=np.zeros(n, dtype=bool),
+        since_h=columns.ready_h,
+        chunk_units=np.ones(n),
+    )
+
+
+_PLAIN = ("account", "open", "running", "weight", "via", "lent", "begun", "since_h", "chunk_units")
 _NONE: Indices = np.empty(0, dtype=np.intp)

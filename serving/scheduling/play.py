@@ -1,16 +1,15 @@
 """The scheduler under a virtual clock: what would start and finish when, under an order.
 
-The one event loop behind backtests and arrival estimates. It decides by the very `rank` and `Preemption` that the
-live scheduler uses, and is told what that cannot know: how long the work really takes.
+The event loop behind backtests, and what the compiled one must equal. It decides by the very `rank` and `Preemption`
+that the live scheduler uses, and is told what that cannot know: how long the work really takes. Live campaigns, with
+all that binds them beside their worth, are played by `course`, which equals this where nothing does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import ceil, inf
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +49,7 @@ def play(
     start_h: float,
     *,
     preemption: Preemption | None = None,
-    running: Mapping[int, int] = MappingProxyType({}),
     expire: bool = True,
-    most_checkpoints: float = inf,
 ) -> Played:
     """Run the campaigns on `workers` slots from `start_h` until nothing is left to run.
 
@@ -66,25 +63,21 @@ def play(
     columns : as of `start_h`; the predicted work left falls in proportion to true progress.
     actual_h : true slot-hours left, hidden from the order; more than 0.
     start_h : hours since the epoch; a campaign is ready then or at its `ready_h`, whichever is later.
-    running : slots held at `start_h` already, by position of the campaign.
     expire : never start a campaign whose end has passed, as the live scheduler does. False for a queue that does not
         know of ends.
-    most_checkpoints : checkpoints at which a runner may be challenged; after that many all run on undisturbed. It
-        bounds the cost of an estimate, which a single endless campaign would otherwise take for itself.
 
     Raises
     ------
     ValueError
-        When there is no worker, too few for what is running, or work that takes no time.
+        When there is no worker, or work that takes no time.
     """
     actual = np.asarray(actual_h, dtype=float)
-    if workers < max(1, sum(running.values())):
-        raise ValueError(f"workers {workers} must be 1 or more, and no fewer than are running")
+    if workers < 1:
+        raise ValueError(f"workers {workers} must be 1 or more")
     if actual.shape != columns.work_h.shape or not (actual > 0).all():
         raise ValueError(f"actual_h must be {len(columns)} slot-hours above 0, one a campaign")
     floor = _Floor(columns, actual, workers=workers, order=order, start_h=start_h, preemption=preemption, expire=expire)
-    floor.checkpoints_left = most_checkpoints
-    floor.run(running)
+    floor.run()
     return floor.played()
 
 
@@ -105,7 +98,6 @@ class _Floor:
         n = len(columns)
         self.order, self.preemption, self.expire = order, preemption, expire
         self.now, self.free = start_h, workers
-        self.checkpoints_left = inf
         self.remaining = columns.remaining_h.copy()
         self.columns = replace(columns, remaining_h=self.remaining)  # sees each progress noted there
         self.predicted_over_actual = (columns.remaining_h / actual_h).tolist()
@@ -121,9 +113,7 @@ class _Floor:
         self.started, self.finished = [inf] * n, [inf] * n
         self.busy, self.preempted = [0.0] * n, [0] * n
 
-    def run(self, running: Mapping[int, int]) -> None:
-        for i, slots in running.items():
-            self._seat(i, slots)
+    def run(self) -> None:
         while True:
             at_checkpoint = self._stop()
             self._arrive()
@@ -157,7 +147,7 @@ class _Floor:
     def _arrive(self) -> None:
         while self.arrivals and self.arrivals[-1][0] <= self.now:
             i = self.arrivals.pop()[1]
-            self.waiting[i] = self.started[i] == inf
+            self.waiting[i] = True
 
     def _ready(self) -> npt.NDArray[np.intp]:
         ready = self.waiting & (self.columns.curves.ends_h > self.now) if self.expire else self.waiting
@@ -177,7 +167,6 @@ class _Floor:
 
     def _go_on_or_give_way(self, i: int) -> None:
         rule = self.preemption
-        self.checkpoints_left -= 1
         if rule is not None and rule.disturbs(self.now - self.since[i], self.preempted[i]):
             challenger = rule.challenger(self.columns, i, self._ready(), self.now, self.order)
             if challenger is not None:
@@ -202,7 +191,7 @@ class _Floor:
     def _work(self, i: int) -> None:
         """Work on to the end, or to the first checkpoint at which it could be disturbed."""
         done, rule = self.left[i], self.preemption
-        if rule is not None and self.preempted[i] < rule.budget and self.checkpoints_left > 0:
+        if rule is not None and self.preempted[i] < rule.budget:
             undisturbed = (self.since[i] + rule.min_run_h - self.now) * self.held[i]
             chunks = max(1, ceil(undisturbed / self.chunk[i] - _HAIR))
             if chunks * self.chunk[i] < done * (1 - _HAIR):

@@ -46,9 +46,9 @@ _OWN = (
 _LEAST_ROWS = 64
 _SOON_AGAIN = frozenset({"matrix", "remembered"})
 _SOONER = 30
-"""What no model said lately is asked about again, and how many times as often."""
+"""How many times as often a model is asked again of what none said lately, or of work that has come on since."""
 _STRIDE = 0.1 - 1e-9
-"""A tenth: how far the share done moves before a model is asked what is left. The matrix would say nothing new."""
+"""A tenth, but for rounding: how far the share done moves before work has come on."""
 _AHEAD_S = 0.1
 """How much work may be handed out ahead of a free slot, by what its campaign's tasks lately took."""
 _LEAST_WEIGHT = 1e-3
@@ -237,14 +237,13 @@ class Roster:
         }
 
     def _asks_h(self, standing: Standing) -> float:
-        """From when on a model is to be asked about a campaign: when its answer is old, or its work has come on."""
+        """When to ask a model about a campaign, hours since the epoch; at once about one never estimated."""
         estimate, asked_at = standing.estimate, standing.estimated_at
         if estimate is None or asked_at is None:
             return -np.inf
-        if standing.source in _SOON_AGAIN:
-            return hours(asked_at) + self._refresh_h / _SOONER
-        moved = abs(standing.progress.share_done - estimate.done_when_asked) >= _STRIDE
-        return hours(asked_at) + (0.0 if moved else self._refresh_h)
+        came_on = abs(standing.progress.share_done - estimate.done_when_asked) >= _STRIDE
+        # Not at once: of work that is over in seconds nobody needs to know how many are left.
+        return hours(asked_at) + self._refresh_h / (_SOONER if came_on or standing.source in _SOON_AGAIN else 1)
 
     def _weight(self, standing: Standing) -> float:
         """Share of a slot that a task takes: by what its campaign's tasks lately took, else as predicted cautiously."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Annotated
 
 from annotated_types import Ge
@@ -75,7 +74,7 @@ class Shares:
     """
 
     total: Share = 0.5
-    of: Mapping[str, Share] = field(default_factory=lambda: MappingProxyType({}))
+    of: Mapping[str, Share] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if sum(self.of.values()) > self.total:
@@ -106,7 +105,7 @@ class Rules:
 
     reserve: Reserve = Reserve()
     shares: Shares = field(default_factory=Shares)
-    limits: Mapping[str, Limit] = field(default_factory=lambda: MappingProxyType({}))
+    limits: Mapping[str, Limit] = field(default_factory=dict)
     cap: Cap | None = None
 
     @cached_property

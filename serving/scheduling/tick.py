@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from features.curves import hours
 from serving.clock import Clock
+from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.asking import Asking
 from serving.scheduling.board import Board, moment_at
 from serving.scheduling.books import Books
@@ -54,10 +56,10 @@ class Tick:
     pace_s : mean seconds a task of a campaign lately took on the executor, None while none was seen; small ones are
         then handed out ahead.
     fit : told in each step how many tasks run or could start, for an executor that grows and shrinks.
+    lookout : looks ahead from each step's board; without one nobody is told when anything will be.
 
     Attributes
     ----------
-    board : the queue as the last step left it.
     steps, failed_steps : how many were taken, and how many of them broke off.
     failing, failure : how many broke off in a row up to now, and what the last of them raised.
     """
@@ -79,10 +81,11 @@ class Tick:
         rules: Rules | None = None,
         pace_s: Callable[[str], float | None] = lambda _: None,
         fit: Callable[[int], None] = lambda _: None,
+        lookout: Lookout | None = None,
     ) -> None:
         self._store, self._executor, self._clock = store, executor, clock
         self._owner, self._wake, self._attempts = owner, wake, attempts
-        self._lease, self._fit = timedelta(seconds=lease_s), fit
+        self._lease, self._fit, self._lookout = timedelta(seconds=lease_s), fit, lookout
         self._policy = Policy(_HORIZON_H, None, preemption or Preemption(), emphasis, rules=rules or Rules())
         self._roster = Roster(self._policy.rules, pace_s, refresh_s / 3600)
         self._books = Books.opened(self._policy.rules, hours(clock.now()))
@@ -93,9 +96,16 @@ class Tick:
         self._recover_at = clock.now()
         self._waiting: list[asyncio.Future[Board]] = []
         self._stopping = False
-        self.board = Board.of(self._roster, self._books, executor.slots, self._policy, clock.now())
+        self._board = Board.of(self._roster, self._books, executor.slots, self._policy, clock.now())
         self.steps = self.failed_steps = self.failing = 0
         self.failure: Exception | None = None
+
+    @property
+    def board(self) -> Board:
+        """The queue as the last step left it, with the latest outlook."""
+        if self._lookout is not None and self._board.etas is not self._lookout.etas:
+            self._board = replace(self._board, etas=self._lookout.etas)
+        return self._board
 
     async def run(self) -> None:
         """Step whenever something happened or is due, until stopped. A step that fails is logged, and tried again."""
@@ -121,6 +131,8 @@ class Tick:
         self._stopping = True
         self._wake.set()
         self._asking.stop()
+        if self._lookout is not None:
+            self._lookout.stop()
         await self._executor.stop(grace_s)
 
     async def refreshed(self, *, at_once: bool = True) -> Board:
@@ -134,10 +146,16 @@ class Tick:
             self._wake.set()
         return await answer
 
-    def supposing(self, standings: Sequence[Standing]) -> Board:
+    def foresee(self, campaign_id: str) -> None:
+        """Have an outlook taken soon if the latest lacks a campaign."""
+        if self._lookout is not None:
+            self._lookout.ask(campaign_id)
+
+    async def supposing(self, standings: Sequence[Standing]) -> Board:
         """The board as it would be if these campaigns stood so, beside all others as the last step saw them."""
         at = self._clock.now()
-        return supposed(self._roster, self._books, self._executor.slots, self._policy, standings, at)
+        board = supposed(self._roster, self._books, self._executor.slots, self._policy, standings, at)
+        return board if self._lookout is None else replace(board, etas=await self._lookout.of(board))
 
     async def step(self) -> datetime | None:
         """Take one step, and return when the next is due although nothing happens; None for whenever."""
@@ -187,7 +205,9 @@ class Tick:
             self._executor.give_way(giving_way.running.lease.lease_id, preempted=giving_way.preempted)
         for grant in plan.grants:
             self._roster.took(grant.row, grant.via, grant.tasks)
-        self.board = board.started(leases, plan.grants)
+        self._board = board.started(leases, plan.grants)
+        if self._lookout is not None:
+            self._lookout.see(self._board)
         return min(self._roster.next_due_h(), next_look_h(board, running))
 
     def _moved(self, at: datetime) -> list[Move]:

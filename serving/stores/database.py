@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, event, inspect, select
@@ -50,14 +50,15 @@ class Database:
             raise
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, apart: bool = False) -> Iterator[Connection]:
         """A transaction that may change things: committed at the end, undone by an exception.
 
-        Within another one of this thread it is part of that.
+        Within another one of this thread it is part of that; if set `apart`, an exception undoes it alone.
         """
         within: Connection | None = getattr(self._open, "connection", None)
         if within is not None:
-            yield within
+            with within.begin_nested() if apart else nullcontext():
+                yield within
             return
         with self._engine.begin() as connection:
             self._open.connection = connection

@@ -27,7 +27,7 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """Make what is called within durable together; see `Store.at_once`."""
-        with self._database.writing():
+        with self._database.writing(apart=True):
             yield
 
     def close(self) -> None:

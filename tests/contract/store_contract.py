@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from features.records import Kpi, Metric, Signal
+from serving.errors import CampaignUnknown
 from serving.scheduling.ports import Store
+from serving.scheduling.states import Event, State
 from serving.scheduling.work import Completed, Decision
 from tests.contract.campaign_contract import IntakeContract, StandingsContract
 from tests.contract.changes_contract import ChangesContract
@@ -83,6 +87,15 @@ class AtOnceContract:
             assert store.standing("sale", NOON).progress.done == 1
             assert store.recover(after(60), attempts=3) == 0
         assert [s.progress.done for s in store.changed(mark, NOON).standings] == [1]
+
+    def test_what_raises_within_at_once_leaves_what_came_before_it_as_it_is(self, store: Store):
+        with store.at_once():
+            submitted_ready(store)
+            with pytest.raises(CampaignUnknown), store.at_once():
+                store.apply("never", Event.PAUSE)
+            with store.at_once():
+                store.apply("sale", Event.PAUSE)
+        assert store.standing("sale", NOON).state is State.PAUSED
 
 
 class StoreContract(

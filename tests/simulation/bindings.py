@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from math import inf
 
 from features.records import Campaign
 from serving.scheduling.rules import Limit, Rules
@@ -56,16 +57,19 @@ class Bindings:
             if key in self._rules.rated:
                 self._spent[key] = (self.spent(key) + units, self._ledger.now_s())
 
-    def holds_back(self, campaign: Campaign, instead_of: Campaign | None = None) -> bool:
-        """Whether something keeps a campaign from a slot, even if another had not been given one just now."""
+    def holds_back(self, campaign: Campaign, instead_of: Campaign | None = None, *, begun: bool = False) -> bool:
+        """Whether something keeps a campaign from a slot, even if another had not been given one just now.
+
+        Parameters
+        ----------
+        begun : the other had begun in any case.
+        """
         known = self._ledger.campaigns[campaign.campaign_id]
         other = None if instead_of is None else self._ledger.campaigns[instead_of.campaign_id]
-        began_now = other is not None and other.begun_s == self._ledger.now_s()
-        for key in campaign.exclusive:
-            holder = self.holder(key)
-            own = holder in (None, campaign.campaign_id)
-            if not own and not (began_now and other is not None and holder == other.campaign.campaign_id):
-                return True
+        began_now = not begun and other is not None and other.begun_s == self._ledger.now_s()
+        apart = {campaign.campaign_id, *([other.campaign.campaign_id] if began_now and other is not None else ())}
+        if any({self.holder(key), *self._resumed(key)} - {None} - apart for key in campaign.exclusive):
+            return True
         cap = self._rules.cap
         if cap is not None and known.begun_s is None:
             for target in campaign.targets:
@@ -89,6 +93,16 @@ class Bindings:
                 return True
         return False
 
+    def room(self, key: str, campaign: Campaign) -> float:
+        """How many more tasks of a campaign a limit leaves room for, by what the scheduler can know."""
+        bound, limit = self._bound_by(key), self._rules.limits[key]
+        room = inf if limit.concurrency is None else limit.concurrency - sum(k.held for k in bound)
+        if limit.rate_per_s is None:
+            return room
+        left = limit.most - self.spent(key) - sum(k.held * self._expected(k) for k in bound)
+        expected = self._expected(self._ledger.campaigns[campaign.campaign_id])
+        return min(room, max(left / max(expected, _HAIR), 1.0))
+
     def holder(self, key: str) -> str | None:
         """The campaign that holds an exclusive key."""
         holder = self._holder.get(key)
@@ -97,6 +111,16 @@ class Bindings:
         state, held = self._state(holder), self._ledger.campaigns[holder].held
         let_go = (state not in LIVE or state is State.PAUSED) and not held
         return None if let_go else holder
+
+    def _resumed(self, key: str) -> set[str]:
+        """Campaigns that go on after they let go of a key, and hold it again unless another took it meanwhile."""
+        return {
+            name
+            for name, standing in self._mirror.live().items()
+            if key in standing.campaign.exclusive
+            and standing.begun_at is not None
+            and (standing.state is not State.PAUSED or standing.progress.leased)
+        }
 
     def goes_on(self, campaign_id: str) -> None:
         """Note a campaign that goes on after it let go of its keys: it takes them again with its next slot."""

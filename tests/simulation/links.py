@@ -11,9 +11,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from features.records import Campaign
 from serving.scheduling.ports import Store
-from serving.scheduling.work import Estimate, Forecast
+from serving.scheduling.work import Estimate, Forecast, Standing
 from tests.simulation.plagues import Plague
 from tests.simulation.virtual import VirtualLoop
 
@@ -98,13 +97,13 @@ class Link:
 
 
 class Oracle:
-    """A predictor that errs a little about each campaign, the same each time; the matrix stands in during outages."""
+    """A predictor that errs a little about each campaign, the less the more is done; the matrix stands in for it."""
 
     def __init__(self, seed: int, dollars: bool, plague: Plague, faults: Counter[str], loop: VirtualLoop) -> None:
         self._seed, self._dollars, self._plague = seed, dollars, plague
         self._faults, self._loop = faults, loop
 
-    async def forecast(self, campaigns: Sequence[Campaign], at: datetime) -> Forecast:
+    async def forecast(self, asked: Sequence[Standing], at: datetime) -> Forecast:
         """One estimate a campaign, in the order asked; see `Predictor.forecast`."""
         now, dollars = self._loop.time(), self._dollars
         for outage in self._plague.outages:
@@ -117,17 +116,22 @@ class Oracle:
             source="champion" if dollars else "matrix",
             horizon_h=HORIZON_H,
             index_quantiles=tuple(float(q) for q in range(0, 1000, 10)) if dollars else (),
-            estimates=tuple(self._estimate(campaign, dollars) for campaign in campaigns),
+            estimates=tuple(self._estimate(standing, dollars) for standing in asked),
         )
 
-    def _estimate(self, campaign: Campaign, dollars: bool) -> Estimate:
+    def _estimate(self, standing: Standing, dollars: bool) -> Estimate:
+        campaign, done = standing.campaign, standing.progress.share_done
         error = Random(f"{self._seed}/{campaign.campaign_id}").choice((0.5, 0.9, 1.0, 1.0, 1.5))
-        hours = campaign.work_units / 3600 * error
+        true_h = campaign.work_units / 3600
+        hours, left_h = true_h * error, true_h * (1 - done) * (error + (1 - error) * done)
         return Estimate(
             campaign_id=campaign.campaign_id,
             value=campaign.planned_revenue or 0.0 if dollars else None,
             points=100 * (campaign.urgency or 0.0),
             p50_h=hours,
             p90_h=hours * 1.5,
+            left_p50_h=left_h,
+            left_p90_h=left_h * 1.5,
+            done_when_asked=done,
             fallback=None if dollars else "no champion",
         )

@@ -17,7 +17,7 @@ from tests.simulation.worlds import Intervention, Submission, World, task_of
 
 TRY_AGAIN_S = 5.0
 WAKES = 0.9
-"""How often the schedulers are told of a change; else they notice by themselves."""
+"""How often the schedulers are told of a change where things go wrong; else they notice by themselves."""
 
 
 class Owners:
@@ -39,7 +39,7 @@ class Owners:
         for at_s, do in self._acts():
             await self._clock.sleep(at_s - self._ledger.now_s())
             await self._insist(do)
-            if self._chance.random() < WAKES:
+            if self._world.calm or self._chance.random() < WAKES:
                 self._wake()
 
     def give_up(self, campaign_id: str) -> None:

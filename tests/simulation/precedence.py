@@ -8,7 +8,7 @@ Nobody may hold a slot that a more pressing campaign could have had, unless a ri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -17,7 +17,7 @@ from features.curves import hours
 from serving.scheduling.policies import index, matrix
 from serving.scheduling.ports import Store
 from serving.scheduling.roster import columns_of
-from serving.scheduling.states import State
+from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Lease, Standing
 from tests.simulation.bindings import Bindings
 from tests.simulation.ledger import Ledger
@@ -44,18 +44,27 @@ class Contender:
 
 
 class Precedence:
-    """Looks at claims."""
+    """Looks at claims.
 
-    def __init__(self, world: World, ledger: Ledger, store: Store, bindings: Bindings) -> None:
+    Parameters
+    ----------
+    slots_of : how many slots a scheduler has by now, by its name.
+    """
+
+    def __init__(
+        self, world: World, ledger: Ledger, store: Store, bindings: Bindings, slots_of: Callable[[str], int]
+    ) -> None:
         self._world, self._ledger, self._store, self._bindings = world, ledger, store, bindings
+        self._slots_of, self._slots = slots_of, world.slots
         self._claims = 0
 
-    def before_claim(self, at: datetime) -> dict[str, Contender] | None:
+    def before_claim(self, owner: str, at: datetime) -> dict[str, Contender] | None:
         """The contenders just before a claim; None when this one is not looked at."""
         self._claims += 1
         if self._claims % EVERY or self._horizon_unknown():
             return None
-        found = contenders(self._store.live(at).standings, self._world, at)
+        self._slots = self._slots_of(owner)
+        found = contenders(self._store.live(at).standings, self._slots, at)
         inherit(found, at)
         return found
 
@@ -73,7 +82,11 @@ class Precedence:
             for other in envious:
                 if other is holder or not self._envies(other, holder) or self._entitled(holder, taken, before, at):
                     continue
-                if not self._bindings.holds_back(other.standing.campaign, instead_of=holder.standing.campaign):
+                # Who had a right to a first slot holds his keys with it, and what rank adds is no key's matter.
+                begun = self._entitled(holder, taken, before, at, tasks=1)
+                if not self._bindings.holds_back(
+                    other.standing.campaign, instead_of=holder.standing.campaign, begun=begun
+                ):
                     self._ledger.breach(
                         "order",
                         f"{holder.name} (pressing {holder.pressure:.4g}) was given a slot that {other.name}"
@@ -90,31 +103,38 @@ class Precedence:
             return other.pinned
         return other.pressure > holder.pressure * _CLEARLY + 1e-12
 
-    def _entitled(self, holder: Contender, taken: Counter[str], before: dict[str, Contender], at: datetime) -> bool:
-        """Whether the reserve, or its account's guaranteed share, may have given it the slot."""
-        rules, slots = self._world.rules, self._world.slots
+    def _entitled(
+        self,
+        holder: Contender,
+        taken: Counter[str],
+        before: dict[str, Contender],
+        at: datetime,
+        tasks: int | None = None,
+    ) -> bool:
+        """Whether the reserve, or its account's guaranteed share, may have given it so many slots; None for all."""
+        rules, slots = self._world.rules, self._slots
         if rules.reserve.share and waits_since(holder.standing) + timedelta(hours=rules.reserve.max_wait_h) <= at:
             return True
         account = holder.standing.campaign.account
         contending = {
             c.standing.campaign.account
             for c in before.values()
-            if c.standing.progress.leased or startable(c.standing, at)
+            if (c.standing.progress.leased and c.standing.state in LIVE) or startable(c.standing, at)
         }
         share = rules.shares.guaranteed(contending).get(account, 0.0) if rules.shares.total else 0.0
         known = [k for k in self._ledger.campaigns.values() if k.campaign.account == account]
         # What others of the account were given at the same moment, rank may have given them afterwards.
-        others = sum(taken[k.campaign.campaign_id] for k in known) - taken[holder.name]
+        others = sum(taken[k.campaign.campaign_id] for k in known) - (taken[holder.name] if tasks is None else tasks)
         return sum(k.held for k in known) - others <= ceil(share * slots)
 
 
-def contenders(standings: Sequence[Standing], world: World, at: datetime) -> dict[str, Contender]:
-    """Live campaigns by id, as hard as they press."""
+def contenders(standings: Sequence[Standing], slots: int, at: datetime) -> dict[str, Contender]:
+    """Live campaigns by id, as hard as they press for so many slots."""
     valued = [s for s in standings if s.estimate is not None]
     if not valued:
         return {}
     by_matrix = any(s.estimate is not None and s.estimate.value is None for s in valued)
-    columns = columns_of(valued, world.slots)
+    columns = columns_of(valued, slots)
     keys = (matrix if by_matrix else index(HORIZON_H))(columns, hours(at))
     found = {s.campaign_id: Contender(s, key * s.boost, s.pinned) for s, key in zip(valued, keys.tolist(), strict=True)}
     for s in standings:

@@ -62,9 +62,7 @@ class Service:
         for standing in self._live.values():
             held[standing.campaign.account] += standing.progress.leased
         at = self._clock.now()
-        could: dict[str, int] = defaultdict(int)
-        for standing in waiting:
-            could[standing.campaign.account] += startable(standing, at)
+        could = self._could(waiting)
         contending = {s.campaign.account for s in self._live.values() if s.progress.leased or startable(s, at)}
         guaranteed = shares.guaranteed(sorted(contending))
         for account in sorted({*self._lag, *could}):
@@ -73,9 +71,10 @@ class Service:
                 self._lag_allowed.pop(account, None)
                 continue
             # Nobody is behind by slots that he has no work for.
-            due = min(guaranteed.get(account, 0.0) * slots, held[account] + could[account])
+            share = guaranteed.get(account, 0.0) * slots
+            due = min(share, held[account] + could[account])
             lag = self._lag[account] = max(self._lag[account] + (due - held[account]) * seconds, 0.0)
-            allowed = self._lag_allowed[account] = max(ceil(due) * self._chunk_s, self._lag_allowed[account])
+            allowed = self._lag_allowed[account] = max(ceil(share) * self._chunk_s, self._lag_allowed[account])
             if not lag:
                 del self._lag_allowed[account]
             elif allowed:
@@ -83,6 +82,21 @@ class Service:
             if lag > allowed + 1:
                 self._ledger.breach("fair share", f"{account} is {lag:g} slot-seconds behind, {allowed:g} are allowed")
                 self._lag[account] = 0.0
+
+    def _could(self, waiting: list[Standing]) -> dict[str, float]:
+        """How many more tasks each account could run, as far as limits leave room for them."""
+        could: dict[str, float] = defaultdict(float)
+        room: dict[str, float] = {}
+        for standing in waiting:
+            campaign = standing.campaign
+            limits = self._bindings.limits_of(campaign)
+            for key in limits:
+                room.setdefault(key, self._bindings.room(key, campaign))
+            tasks = min([startable(standing, self._clock.now()), *(room[key] for key in limits)])
+            could[campaign.account] += tasks
+            for key in limits:
+                room[key] -= tasks
+        return could
 
     def _reserve(self, waiting: list[Standing], seconds: float) -> None:
         reserve, at = self._world.rules.reserve, self._clock.now()
@@ -99,7 +113,9 @@ class Service:
         for name, standing in overdue.items():
             if name not in self._late:
                 self._late[name] = 0.0
-                self._allowed[name] = (self._ahead_s(standing) + self._task_s) / rate + self._chunk_s
+                # What the reserve runs now is overdue work ahead as well: a task of the longest on each slot of it.
+                ahead_s = self._ahead_s(standing) + ceil(rate) * self._task_s
+                self._allowed[name] = ahead_s / rate + self._chunk_s
             self._late[name] += seconds
             self.late = max(self.late, self._late[name] / self._allowed[name])
             if self._late[name] > self._allowed[name] + 1:

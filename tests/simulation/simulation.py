@@ -85,7 +85,7 @@ class Simulation:
         self._clock = VirtualClock(loop, NOON)
         mirror = Mirror(store, self._clock)
         self._bindings = Bindings(self.ledger, mirror, world.rules, 2 * skew_s, calm=world.calm)
-        precedence = Precedence(world, self.ledger, store, self._bindings)
+        precedence = Precedence(world, self.ledger, store, self._bindings, self._slots_of)
         self._watched = Watched(
             store, self.ledger, self._bindings, precedence, mirror, undoes=isinstance(store, SqlStore)
         )
@@ -169,6 +169,9 @@ class Simulation:
                 self._add_worker(fleet, slots)
         scheduler.begin(self._world, owner, self._oracle)
         self.ledger.tell("scheduler", f"{name} stands by")
+
+    def _slots_of(self, owner: str) -> int:
+        return sum(each.fleet.slots for each in self._schedulers if each.owner == owner and each.alive)
 
     def _wake_all(self) -> None:
         for scheduler in self._schedulers:

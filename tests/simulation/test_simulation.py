@@ -17,7 +17,7 @@ from tests.simulation.worlds import LEAST_LOAD
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 40
+SEEDS = 24
 
 
 def test_no_seed_breaks_an_invariant_and_every_fault_happens():

@@ -105,7 +105,7 @@ class Watched:
     def claim(self, wanted: Sequence[Want], owner: str, at: datetime, until: datetime) -> list[Lease]:
         """See `WorkQueue.claim`."""
         self._mirror.written()
-        before = self._precedence.before_claim(at)
+        before = self._precedence.before_claim(owner, at)
         leases = self._store.claim(wanted, owner, at, until)
         if self._together is None:
             self._claimed(before, leases, owner, at)

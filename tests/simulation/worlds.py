@@ -129,7 +129,7 @@ def _draft(chance: Random, n: int, accounts: tuple[str, ...], channels: tuple[st
     count = chance.choice((1, 2, 4) if order == "chain" else (1, 4, 16, 32, 48))
     tasks = tuple(task_of(own, k, seconds, chunks, _before(order, k, count)) for k in range(count))
     shape = chance.choice((ValueShape.WINDOW, ValueShape.DEADLINE, ValueShape.HALF_LIFE))
-    released_s = chance.choice((0.0, 0.0, 0.0, GRID_S * chance.randrange(1, 30)))
+    released_s = chance.choice((0.0, 0.0, 0.0, GRID_S * chance.randrange(1, 20)))
     due_s = released_s + GRID_S * chance.randrange(20, 400)
     after = tuple(f"c{chance.randrange(n):03}" for _ in range(1)) if n and chance.random() < 0.2 else ()
     facts = {
@@ -202,10 +202,10 @@ def _rules(chance: Random, drafts: list[_Draft], channels: tuple[str, ...], slot
 
     limits: dict[str, Limit] = {}
     if chance.random() < 0.5:
-        rate = rate_of("channel", channels[0], 0.6, 1.5)
+        rate = rate_of("channel", channels[0], 0.7, 1.5)
         limits[f"channel:{channels[0]}"] = Limit(rate_per_s=rate, burst=rate * chance.choice((60, 300)))
     if chance.random() < 0.7:
-        concurrency = max(int(slots * chance.choice((0.1, 0.2, 0.4))), 1)
+        concurrency = int(slots * chance.choice((0.15, 0.25, 0.5)))
         limits[f"channel:{channels[1]}"] = Limit(concurrency=concurrency)
     if chance.random() < 0.3:
         rate = rate_of("account", "acme", 0.8, 1.5)
@@ -223,11 +223,11 @@ def _interventions(chance: Random, submissions: tuple[Submission, ...], span_s: 
     """What owners do, later than they submitted; whoever pauses resumes."""
     for submission in submissions:
         own = submission.campaign.campaign_id
-        at_s = submission.at_s + GRID_S * chance.randrange(0, 120)
+        at_s = submission.at_s + GRID_S * chance.randrange(0, 60)
         drawn = chance.random()
         if drawn < 0.06:
             yield Intervention(at_s, own, "pause")
-            yield Intervention(at_s + GRID_S * chance.randrange(1, 60), own, "resume")
+            yield Intervention(at_s + GRID_S * chance.randrange(1, 30), own, "resume")
         elif drawn < 0.09:
             yield Intervention(at_s, own, "cancel")
         elif drawn < 0.17:
@@ -241,4 +241,4 @@ def _interventions(chance: Random, submissions: tuple[Submission, ...], span_s: 
             yield Intervention(at_s, own, "add", {"tasks": chance.choice((1, 3)), "seconds": float(GRID_S)})
         elif drawn < 0.38:
             yield Intervention(at_s, own, "again")
-        yield Intervention(span_s + GRID_S * chance.randrange(10, 60), own, "redrive")
+        yield Intervention(span_s + GRID_S * chance.randrange(5, 30), own, "redrive")

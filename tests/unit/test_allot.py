@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -10,7 +11,7 @@ from serving.scheduling.allot import Grant
 from serving.scheduling.books import Books, Credit
 from serving.scheduling.lineup import Via
 from serving.scheduling.reasons import Reason
-from serving.scheduling.rules import NO_RULES, Cap, Limit, Reserve, Rules, Shares
+from serving.scheduling.rules import NO_RULES, Cap, Limit, Reserve, Rules, Shares, Terms
 from tests.lineups import allotment_of, granted, lineup_of, row
 from tests.queues import NOW
 
@@ -83,6 +84,17 @@ def test_what_an_account_saved_up_protects_no_more_of_its_slots_than_its_share_r
         return allotment_of(lineup, rules, slots=9, books=books).by_right(0)
 
     assert [protected(running) for running in (2, 3, 4)] == [True, True, False]
+
+
+def test_what_an_ended_campaign_still_runs_counts_as_its_account_s() -> None:
+    rules = Rules(Reserve(share=0), Shares(total=0.5))
+    lineup = lineup_of([row(9, open=9), row(1, open=9, account="small")])
+    ended = replace(lineup, stopping=[(Terms("small"), 2, 1.0)])
+    assert [grant.via for grant in allotment_of(lineup, rules, slots=8).fill(4)] == [Via.SHARE, Via.SHARE]
+    assert [(grant.row, grant.via) for grant in allotment_of(ended, rules, slots=8).fill(4)] == [
+        (0, Via.SHARE),
+        (0, Via.RANK),
+    ]
 
 
 def test_an_account_alone_needs_no_share() -> None:

@@ -55,6 +55,13 @@ def test_what_a_share_gave_is_paid_for() -> None:
     assert books.accounts["small"].slot_h == pytest.approx(0.25 * 2 - 1)
 
 
+def test_what_a_share_gave_is_paid_for_only_as_far_as_rank_does_not_give_it_by_now() -> None:
+    books = Books(SHARED, NOW)
+    small = [row(account="small", running=1, via=Via.SHARE), row(account="small", running=2)]
+    lineup_of([row(running=3), *small]).pass_time(books, NOW + 1, 4)
+    assert books.accounts["small"].slot_h == 0
+
+
 def test_slots_that_rank_gave_beside_those_of_a_right_are_not_paid_for_with_it() -> None:
     books = Books(RESERVED, NOW)
     lineup_of([row(running=4, via=Via.RESERVE, lent=1), row(waited_h=20)]).pass_time(books, NOW + 1, 4)

@@ -119,11 +119,6 @@ def test_what_never_finishes_is_worth_nothing() -> None:
     assert value_at(columns.curves, run.finished_h).tolist() == [0, 0]
 
 
-def test_what_runs_already_keeps_its_slots() -> None:
-    run = played(queue([0, 0, 0], [3, 4, 1]), 2, policies.spt, running={1: 1})
-    assert since_start(run.started_h) == [1, 0, 0]
-
-
 def test_a_more_pressing_campaign_takes_over_at_a_checkpoint_and_no_work_is_done_twice() -> None:
     columns = queue([0, 1.5], [6, 1], values=[60.0, 90.0], chunk_h=[1.0, 1.0])
     run = played(columns, 1, policies.vp, preemption=EAGER)
@@ -154,15 +149,6 @@ def test_a_spent_budget_lets_a_runner_finish() -> None:
     assert run.preemptions.tolist() == [1, 0, 0]
 
 
-def test_after_enough_checkpoints_nobody_is_disturbed_any_more() -> None:
-    endless = queue([0, 0, 3], [1e7, 1, 1], ends_h=2e7, values=[1.0, 1e6, 1e6], chunk_h=[0.001, 1, 1])
-    run = played(endless, 1, policies.vp, running={0: 1}, preemption=EAGER, most_checkpoints=1)
-    assert run.preemptions.tolist() == [1, 0, 0]
-    again = played(endless, 1, policies.vp, running={0: 1}, preemption=Preemption(99e99, 0.0, 3), most_checkpoints=50)
-    assert again.preemptions.sum() == 0
-    assert since_start(again.finished_h)[0] == 1e7
-
-
 def test_a_free_slot_is_taken_before_any_runner_is_challenged() -> None:
     columns = queue([0, 0, 1], [6, 1, 1], values=[60.0, 10.0, 90.0], chunk_h=1.0)
     run = played(columns, 2, policies.vp, preemption=EAGER)
@@ -182,7 +168,6 @@ def test_a_challenger_that_needs_fewer_slots_leaves_the_rest_to_the_next() -> No
     ("wrong", "complaint"),
     [
         ({"workers": 0}, "workers 0"),
-        ({"workers": 1, "running": {0: 2}}, "no fewer than are running"),
         ({"workers": 1, "actual_h": [0.0]}, "actual_h must be 1 slot-hours above 0"),
         ({"workers": 1, "actual_h": [1.0, 1.0]}, "actual_h must be 1 slot-hours above 0"),
     ],

@@ -36,7 +36,7 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
 
 
 def test_each_metric_of_ours_is_told_and_each_told_exists() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "serving").rglob("meters.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "serving").rglob("*.py"))
     counters = {f"{name}_total" for name in re.findall(r'Counter\(\s*"(precedence_\w+)"', sources)}
     others = set(re.findall(r'(?:Gauge|Histogram)\(\s*"(precedence_\w+)"', sources))
     assert counters | others == set(re.findall(r"^\| `(precedence_\w+)` \|", README, flags=re.MULTILINE))

@@ -74,21 +74,15 @@ def test_work_added_to_a_campaign_that_was_all_done_takes_as_long_as_first_predi
 
 
 @pytest.mark.parametrize(
-    ("units_done", "source", "asked"),
-    [
-        (59, "champion", False),
-        (60, "champion", True),
-        (100, "champion", True),
-        (40, "champion", True),
-        (90, "matrix", False),
-    ],
+    ("units_done", "asked"),
+    [(59, False), (60, True), (100, True), (40, True)],
 )
-def test_a_model_is_asked_again_when_a_tenth_of_the_work_was_done_or_added_since(
-    units_done: float, source: str, asked: bool
-):
+def test_a_model_is_asked_sooner_when_a_tenth_of_the_work_was_done_or_added_since(units_done: float, asked: bool):
     roster = Roster(Rules(), lambda _: None, refresh_h=1.0)
-    moved = replace(standing(units_done, done_when_asked=0.5), source=source)
+    moved = standing(units_done, done_when_asked=0.5)
     fresh = replace(standing(50, done_when_asked=0.5), campaign=a_campaign("fresh"))
     unknown = replace(standing(), campaign=a_campaign("unknown"), estimate=None, estimated_at=None)
     roster.update([moved, fresh, unknown], NOON)
-    assert [s.campaign_id for s in roster.unsure(NOON)] == ["unknown", *(["sale"] if asked else [])]
+    assert [s.campaign_id for s in roster.unsure(after(60))] == ["unknown"]
+    assert [s.campaign_id for s in roster.unsure(after(120))] == ["unknown", *(["sale"] if asked else [])]
+    assert len(roster.unsure(after(hours=1))) == 3

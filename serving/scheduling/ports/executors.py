@@ -31,7 +31,7 @@ class Executor(Protocol):
         ...
 
     def running(self) -> list[Running]:
-        """The tasks it holds now, begun or not, each until its end is stored: its slot is taken till then."""
+        """The tasks it holds now, begun or not, each until its end is stored: its slot counts as taken till then."""
         ...
 
     def start(self, leases: Sequence[Lease]) -> None:

@@ -231,6 +231,7 @@ class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
     def at_once(self) -> AbstractContextManager[None]:
         """Within it, calls of this thread become durable and seen together, when it ends.
 
-        If it raises, each of them may have been done or not.
+        If it raises, each of them may have been done or not. Within another one it is part of that; a call that raises
+        there leaves what was called before it as it is.
         """
         ...
