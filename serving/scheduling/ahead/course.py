@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,11 @@ class Course(Seating):
         return Played(np.array(self.started), np.array(self.finished), np.array(self.busy), preemptions)
 
     def next_h(self) -> float:
-        """When something happens next, a new ranking included that may let somebody outrank a runner."""
+        """When something happens next, as may let somebody outrank a runner: a new ranking, or the end of the first."""
         upcoming = super().next_h()
-        if self.rule and self.runners and self.reliance.good_for_h and self.paper.first() is not None:
-            return min(upcoming, self.ranked_until)
-        return upcoming
+        if self.rule is None or not self.runners or (first := self.paper.first()) is None:
+            return upcoming
+        return min(upcoming, self.ends[first], self.ranked_until if self.reliance.good_for_h else inf)
 
     def let_go(self, row: int, tasks: int) -> None:
         """Free slots of a row, and whoever was to get one gets it now or looks for another."""
@@ -134,7 +135,8 @@ class Course(Seating):
 
     def _challenge(self) -> None:
         """Have runners stop at their next checkpoint for whoever has a right to a slot, or newly outranks them."""
-        first = self.paper.first()
+        while (first := self.paper.first()) is not None and self.ends[first] <= self.now:
+            self.expire(first)  # whoever comes after it may outrank somebody too
         if first is None:
             self._front = len(self.held)
             return
