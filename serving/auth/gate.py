@@ -12,7 +12,8 @@ from serving.auth.throttle import PerMinute
 from serving.auth.tokens import Caller, id_of
 from serving.errors import AskedFromElsewhere, AskedTooFast, NobodyMayAsk, NotAllowed, PrecedenceError, TokenRefused
 
-READ = frozenset({b"authorization", b"host", b"origin"})
+_PASSED_ON = frozenset({b"forwarded", b"x-forwarded-for"})
+READ = frozenset({b"authorization", b"host", b"origin"}) | _PASSED_ON
 """The headers that are looked at."""
 
 ANYBODY = Caller("", "anybody", frozenset(Scope))
@@ -87,13 +88,14 @@ def _bearer(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _without_tokens(headers: Mapping[bytes, bytes], server: tuple[str, int | None] | None) -> Caller | PrecedenceError:
-    """Anybody, if the request came in at loopback, under its name, and not on behalf of a page from elsewhere.
+    """Anybody, if the request came in at loopback, under its name, by no proxy, and for no page from elsewhere.
 
     Such a page reaches loopback too, since it is the user's own browser that asks: it then says whose page that is in
     `Origin`, or, if the page had a name of its own point here, says that name in `Host`.
     """
     host = headers.get(b"host", b"").decode("latin-1")
-    if server is None or not is_loopback(server[0]) or not is_loopback(_without_port(host)):
+    local = server is not None and is_loopback(server[0]) and is_loopback(_without_port(host))
+    if not local or not _PASSED_ON.isdisjoint(headers):
         return NobodyMayAsk()
     origin = headers.get(b"origin", b"").decode("latin-1")
     if origin and origin.partition("://")[2] != host:

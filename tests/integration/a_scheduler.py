@@ -6,6 +6,8 @@ It submits the same campaigns at every start, as an owner who got no answer woul
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from random import Random
 
 from features.records import Task
@@ -43,8 +45,8 @@ def plan(campaigns: int, effects: str) -> list[tuple[str, list[Task]]]:
     ]
 
 
-async def main(url: str, effects: str, campaigns: int) -> None:
-    """Submit, schedule and work until every campaign is done."""
+async def main(url: str, effects: str, campaigns: int, begun: Callable[[], None]) -> None:
+    """Submit, schedule and work until every campaign is done; `begun` is called when that begins."""
     store = SqlStore(url)
     clock = ScaledClock.continued(store, NOON, SCALE)
     wake = asyncio.Event()
@@ -71,6 +73,7 @@ async def main(url: str, effects: str, campaigns: int) -> None:
         preemption=Preemption(factor=1.0, min_run_h=0.0),
     )
     loop = asyncio.create_task(tick.run())
+    begun()
     for n, (name, tasks) in enumerate(plan(campaigns, effects)):
         store.submit(a_campaign(name, ends_at=after(hours=5000), planned_revenue=100.0 * n), tasks, clock.now())
         await tick.refreshed()
@@ -82,6 +85,6 @@ async def main(url: str, effects: str, campaigns: int) -> None:
     store.close()
 
 
-def run(url: str, effects: str, campaigns: int) -> None:
+def run(url: str, effects: str, campaigns: int, begun: Event) -> None:
     """Be that scheduler."""
-    asyncio.run(main(url, effects, campaigns))
+    asyncio.run(main(url, effects, campaigns, begun.set))

@@ -58,7 +58,7 @@ def test_each_curl_of_the_readme_is_answered_as_it_says(tmp_path: Path) -> None:
             real = url.replace("http://127.0.0.1:3000", priority).replace("http://127.0.0.1:3001", scheduler)
             answer = httpx.request(method, real, headers=headers, content=sent, timeout=30)
             assert answer.is_success, f"{method} {url}: {answer.text}"
-            answers[method, url] = answer.json()
+            answers.setdefault((method, url), answer.json())
     predicted = answers["POST", "http://127.0.0.1:3000/predict"]
     assert [p["campaign_id"] for p in predicted["predictions"]] == ["beef-week", "yogurt-week"]
     assert {"score", "index", "value", "curve", "loss_per_hour", "processing_s", "fallback"} <= set(

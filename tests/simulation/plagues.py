@@ -79,9 +79,9 @@ def plague_of(chance: Random, span_s: float) -> Plague:
     blows: tuple[tuple[Blow, int], ...] = (
         ("kill worker", 5),
         ("kill scheduler", 3),
-        ("drain scheduler", 2),
-        ("freeze worker", 2),
-        ("freeze scheduler", 2),
+        ("drain scheduler", 6),
+        ("freeze worker", 3),
+        ("freeze scheduler", 3),
         ("mute worker", 2),
     )
     strikes = [

@@ -130,6 +130,15 @@ def test_json_is_read_with_or_without_saying_so(client: httpx.Client, kind: str 
     assert client.post("/echo", content=b"{}", headers=headers).text == "anybody: 2"
 
 
+def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
+    with listening(app(Gate(Keyring(tmp_path / "tokens.json"), 2, now_s=lambda: 0.0))) as client:
+        assert [client.post("/echo").status_code for _ in range(3)] == [200, 200, 429]
+        answer = client.post("/echo")
+        assert answer.headers["retry-after"] == str(answer.json()["retry_after_s"]) == "30"
+        assert "may ask 2 times a minute (requests_per_min)" in answer.json()["detail"]
+        assert client.get("/cached").status_code == 200, "what is open is not counted"
+
+
 def test_a_web_socket_passes_the_same_gate(tmp_path: Path) -> None:
     secret, token = mint("board", frozenset({Scope.OPERATE}), NOW)
     keyring = Keyring(tmp_path / "tokens.json")

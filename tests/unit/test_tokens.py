@@ -53,7 +53,8 @@ def test_without_tokens_this_machine_may_do_everything_and_no_other_anything(fil
     gate = Gate(Keyring(file))
     assert gate.admit(*asked(), Scope.ADMIN) is ANYBODY
     assert gate.admit(*asked(at="::1", host="[::1]:3000"), Scope.ADMIN) is ANYBODY
-    for elsewhere in (asked(at="192.0.2.7"), asked(host="shop.example"), asked(host=""), asked(at=None)):
+    passed_on = asked(**{"x-forwarded-for": "192.0.2.7"})
+    for elsewhere in (asked(at="192.0.2.7"), asked(host="shop.example"), asked(host=""), asked(at=None), passed_on):
         assert isinstance(gate.admit(*elsewhere, Scope.PREDICT), NobodyMayAsk)
         assert gate.admit(*elsewhere, None) is NOBODY
     assert Gate(Keyring(file), anybody=True).admit(*asked(at="192.0.2.7"), Scope.ADMIN) is ANYBODY
