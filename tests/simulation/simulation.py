@@ -95,6 +95,7 @@ class Simulation:
         self._processes: list[Process] = []
         self._schedulers: list[Scheduler] = []
         self._shared = Fleet()
+        self._names = 0
         self._oracle = Oracle(world.seed, world.dollars, world.plague, self.faults, loop)
 
     def outcome(self) -> Outcome:
@@ -121,8 +122,8 @@ class Simulation:
         if not world.embedded:
             for slots in world.workers:
                 self._add_worker(self._shared, slots)
-        for n in range(self._chance.choice((1, 2))):
-            self._add_scheduler(f"s{n}")
+        for _ in range(self._chance.choice((1, 2))):
+            self._add_scheduler(self._new_name())
         for strike in world.plague.strikes:
             self._loop.call_at(strike.at_s, self._strike, strike)
         playing = asyncio.ensure_future(owners.play())
@@ -170,6 +171,11 @@ class Simulation:
         scheduler.begin(self._world, owner, self._oracle)
         self.ledger.tell("scheduler", f"{name} stands by")
 
+    def _new_name(self) -> str:
+        """A name that no other scheduler bears or ever bore."""
+        self._names += 1
+        return f"s{self._names}"
+
     def _slots_of(self, owner: str) -> int:
         return sum(each.fleet.slots for each in self._schedulers if each.owner == owner and each.alive)
 
@@ -215,7 +221,7 @@ class Simulation:
         self._restart(scheduler, down_s, same=self._world.embedded and self._chance.random() < 0.5)
 
     def _restart(self, scheduler: Scheduler, down_s: float, *, same: bool) -> None:
-        owner = scheduler.owner if same else f"s{len(self._processes)}"
+        owner = scheduler.owner if same else self._new_name()
         self._loop.later(down_s, self._add_scheduler, owner)
 
     def _freeze(self, process: Process, for_s: float) -> None:
