@@ -47,7 +47,13 @@ class Bindings:
         return max(spent - rate * (now - as_of), 0.0)
 
     def led_anew(self) -> None:
-        """Empty the buckets: a new leader cannot know what was used just before."""
+        """Empty the buckets, as a first leader does, who cannot know what was used just before.
+
+        Where leaders change, limits are held to what really was used: a new leader takes it for more, but from the moment
+        he hears that he leads, and not from when the store gave him the lead.
+        """
+        if not self._calm:
+            return
         for key in self._rules.rated:
             self._spent[key] = (self._rules.limits[key].most, self._ledger.now_s())
 
