@@ -49,8 +49,8 @@ class Bindings:
     def led_anew(self) -> None:
         """Empty the buckets, as a first leader does, who cannot know what was used just before.
 
-        Where leaders change, limits are held to what really was used: a new leader takes it for more, but from the moment
-        he hears that he leads, and not from when the store gave him the lead.
+        Where leaders change, limits are held to what really was used: a new leader takes it for more, but only
+        from when he hears that he leads, not from when the store gave him the lead.
         """
         if not self._calm:
             return
