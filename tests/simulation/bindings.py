@@ -47,9 +47,14 @@ class Bindings:
         return max(spent - rate * (now - as_of), 0.0)
 
     def led_anew(self) -> None:
-        """Empty the buckets: a new leader cannot know what was used just before."""
+        """Take the buckets for empty, as a new leader does, who cannot know what was used just before, nor overdrawn.
+
+        Where things go wrong they are held to what really was used, if that is less: who leads takes them for empty
+        from when he hears of it, and not from when the store gave him the lead.
+        """
         for key in self._rules.rated:
-            self._spent[key] = (self._rules.limits[key].most, self._ledger.now_s())
+            most = self._rules.limits[key].most
+            self._spent[key] = (most if self._calm else min(self.spent(key), most), self._ledger.now_s())
 
     def did(self, known: Known, units: float) -> None:
         """Note units that a campaign did."""

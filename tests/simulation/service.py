@@ -34,6 +34,8 @@ class Service:
         self._live = mirror.live()
         self._lag: dict[str, float] = defaultdict(float)
         self._lag_allowed: dict[str, float] = defaultdict(float)
+        self._wanting: set[str] = set()
+        self._came: dict[str, set[str]] = defaultdict(set)  # accounts that came to claim theirs while one was behind
         self._late: dict[str, float] = {}
         self._allowed: dict[str, float] = {}
         tasks = [task for submission in world.submissions for task in submission.tasks]
@@ -67,21 +69,30 @@ class Service:
         guaranteed = shares.guaranteed(sorted(contending))
         for account in sorted({*self._lag, *could}):
             if account not in could:
+                self._caught_up(account)
                 del self._lag[account]
-                self._lag_allowed.pop(account, None)
                 continue
             # Nobody is behind by slots that he has no work for.
             share = guaranteed.get(account, 0.0) * slots
             due = min(share, held[account] + could[account])
             lag = self._lag[account] = max(self._lag[account] + (due - held[account]) * seconds, 0.0)
-            allowed = self._lag_allowed[account] = max(ceil(share) * self._chunk_s, self._lag_allowed[account])
+            # What comes free for one, another who came later and presses harder may take by the same right.
+            self._came[account] |= set(could) - self._wanting - {account}
+            chunks = 1 + len(self._came[account])
+            allowed = max(ceil(share) * self._chunk_s * chunks, self._lag_allowed[account])
+            self._lag_allowed[account] = allowed
             if not lag:
-                del self._lag_allowed[account]
+                self._caught_up(account)
             elif allowed:
                 self.behind = max(self.behind, lag / allowed)
             if lag > allowed + 1:
                 self._ledger.breach("fair share", f"{account} is {lag:g} slot-seconds behind, {allowed:g} are allowed")
                 self._lag[account] = 0.0
+        self._wanting = set(could)
+
+    def _caught_up(self, account: str) -> None:
+        self._lag_allowed.pop(account, None)
+        self._came.pop(account, None)
 
     def _could(self, waiting: list[Standing]) -> dict[str, float]:
         """How many more tasks each account could run, as far as limits leave room for them."""
