@@ -90,6 +90,7 @@ class Allotment:
         self._holders = dict(lineup.holders)
         self._addressed: dict[str, int] = defaultdict(int)  # by those that begin at this moment
         self._beginning: set[int] = set()
+        self._full: set[str] = set()  # keys that no grant finds room under any more: grants only add
         for row in lineup.busy.tolist():
             self._take(row, int(lineup.running[row]) - self._lent[row], Via.RANK)
             if self._lent[row]:
@@ -105,11 +106,12 @@ class Allotment:
         other.left, other._holders = list(self.left), dict(self._holders)
         other._tasks, other._units, other._held = copy(self._tasks), copy(self._units), copy(self._held)
         other._addressed, other._beginning = copy(self._addressed), set(self._beginning)
+        other._full = set(self._full)
         return other
 
     def fill(self, free: float) -> list[Grant]:
         """Grant `free` slots, or as many of them as anybody can use."""
-        grants: list[Grant] = []
+        granted: dict[tuple[int, Via], int] = defaultdict(int)
         for row, at_most, via in self._in_turn():
             if free <= _HAIR:
                 break
@@ -118,8 +120,8 @@ class Allotment:
                 self.grant(row, tasks, via)
                 most -= tasks
                 free -= tasks * float(self._lineup.weight[row])
-                grants.append(Grant(row, tasks, via))
-        return _merged(grants)
+                granted[row, via] += tasks
+        return [Grant(row, tasks, via) for (row, via), tasks in granted.items()]
 
     def grant(self, row: int, tasks: int, via: Via) -> None:
         """Count tasks as started."""
@@ -205,13 +207,16 @@ class Allotment:
                 yield row, 1, Via.RESERVE
                 if self.left[row] == left:
                     break  # something holds it: the next in line
-        if self._guaranteed:
-            for row in self.ranked:
-                while self.left[row] and self._below_share(self._lineup.terms[row].account):
-                    left = self.left[row]
-                    yield row, 1, Via.SHARE
-                    if self.left[row] == left:
-                        break
+        below = set(filter(self._below_share, self._guaranteed))  # grants only make it fewer
+        for row in self.ranked if below else ():
+            account = self._lineup.terms[row].account
+            while account in below and self.left[row]:
+                left = self.left[row]
+                yield row, 1, Via.SHARE
+                if not self._below_share(account):
+                    below.discard(account)
+                if self.left[row] == left:
+                    break
         for row in self.ranked:
             if self.left[row]:
                 yield row, self.left[row], Via.RANK
@@ -222,7 +227,7 @@ class Allotment:
 
     def _grantable(self, row: int, most: int, free: float) -> int:
         most = min(most, self.left[row])
-        if not most:
+        if not most or not self._full.isdisjoint(self._lineup.terms[row].limits):
             return 0
         weight = float(self._lineup.weight[row])
         # A slot that has anything left takes one more task: no more than a task is ever handed out too much.
@@ -278,6 +283,7 @@ class Allotment:
             most = self._books.rules.limits[key].concurrency
             gone = without is not None and key in self._lineup.terms[without].limits
             if most is not None and self._tasks.get(key, 0) - gone >= most:
+                self._full.update(() if gone else (key,))
                 return Hindrance(Reason.CONCURRENCY_LIMITED, key)
         return None
 
@@ -290,11 +296,3 @@ class Allotment:
         most = self._books.rules.limits[key].most
         full = min(units, most) + self._units.get(key, 0.0) > most * (1 + _HAIR)
         return Hindrance(Reason.RATE_LIMITED, key, until_h=self._now + wait_h, at_least=full)
-
-
-def _merged(grants: list[Grant]) -> list[Grant]:
-    """Grants of the same row and reason as one, in the order of the first."""
-    together: dict[tuple[int, Via], int] = {}
-    for grant in grants:
-        together[grant.row, grant.via] = together.get((grant.row, grant.via), 0) + grant.tasks
-    return [Grant(row, tasks, via) for (row, via), tasks in together.items()]
