@@ -213,7 +213,7 @@ def test_nothing_is_left_when_the_command_ends(settings, tmp_path: Path, number:
     with process([*COMMAND, "serve"], log, {**settings, **ports, "PRECEDENCE_HOME": str(tmp_path)}) as running:
         eventually(lambda: "Ctrl-C ends both" in log.read_text(), "both services answer")
         children = descendants(running.pid)
-        assert len(children) == 2
+        assert len(children) >= 2, "the services, and what looks ahead for one of them once it does"
         running.send_signal(number)
         assert running.wait(60) == (0 if number is not signal.SIGKILL else -signal.SIGKILL)
         eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the children are gone", 30)
@@ -226,7 +226,7 @@ def test_killing_one_service_ends_the_other_and_says_what_to_do(settings, tmp_pa
     with process([*COMMAND, "serve"], log, {**settings, **ports, "PRECEDENCE_HOME": str(tmp_path)}) as running:
         eventually(lambda: "Ctrl-C ends both" in log.read_text(), "both services answer")
         children = descendants(running.pid)
-        os.kill(max(children), signal.SIGKILL)
+        os.kill(min(children), signal.SIGKILL)  # a service: what looks ahead was started after it
         assert running.wait(60) == 1
         eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the other is gone", 30)
     last = log.read_text().splitlines()[-1]
