@@ -11,7 +11,7 @@ from typing import Self
 
 from features.matrix import Matrix
 from features.records import Campaign
-from serving.model.matrix import explained_by_matrix
+from serving.model.matrix import all_explained_by_matrix
 from serving.model.meta import Meta
 from serving.model.pricing import Pricing
 from serving.model.storage import read_meta
@@ -66,11 +66,7 @@ class MatrixInDollars:
         self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
     ) -> list[Explanation]:
         """The answers with each criterion's share of the points."""
-        answers = self.predict(campaigns, at, progress)
-        return [
-            explained_by_matrix(self.matrix, answer, campaign, None)
-            for campaign, answer in zip(campaigns, answers, strict=True)
-        ]
+        return all_explained_by_matrix(self.matrix, campaigns, self.predict(campaigns, at, progress))
 
     def card(self) -> Card:
         """Identity, why the matrix answers, and the scale it answers on."""

@@ -75,15 +75,20 @@ class MatrixModel:
         self, campaigns: Sequence[Campaign], at: datetime, progress: Mapping[str, Headway] = NOBODY_BEGAN
     ) -> list[Explanation]:
         """The answers with each criterion's share of the points."""
-        answers = self.predict(campaigns, at, progress)
-        return [
-            explained_by_matrix(self.matrix, answer, campaign, None)
-            for campaign, answer in zip(campaigns, answers, strict=True)
-        ]
+        return all_explained_by_matrix(self.matrix, campaigns, self.predict(campaigns, at, progress))
 
     def card(self) -> Card:
         """Identity and why the matrix answers."""
         return Card(**asdict(self.identity), reason=self.reason)
+
+
+def all_explained_by_matrix(
+    matrix: Matrix, campaigns: Sequence[Campaign], answers: Sequence[Prediction]
+) -> list[Explanation]:
+    """Answers of the matrix alone, without features, each with its points as reasons."""
+    return [
+        explained_by_matrix(matrix, answer, campaign, None) for campaign, answer in zip(campaigns, answers, strict=True)
+    ]
 
 
 def explained_by_matrix(matrix: Matrix, answer: Prediction, campaign: Campaign, features: Floats | None) -> Explanation:

@@ -9,7 +9,7 @@ import numpy as np
 
 from features.curves import Floats, Indices
 from serving.scheduling.columns import Columns
-from serving.scheduling.lineup import Lineup
+from serving.scheduling.lineup import Lineup, alone
 from serving.scheduling.rules import Terms
 
 _LEAST_SEEN_H = 24.0
@@ -71,22 +71,9 @@ class Arrivals:
         times = np.sort(chance.uniform(from_h, until_h, chance.poisson(rate * max(until_h - from_h, 0.0))))
         drawn = [self.together[minute] for minute in chance.integers(0, max(seen, 1), len(times)).tolist()]
         which: Indices = np.concatenate([*drawn, _NONE])
-        count = len(which)
         columns = self.columns.take(which).later(np.repeat(times, [len(rows) for rows in drawn]))
-        lineup = Lineup(
-            columns=columns,
-            terms=[self.terms[row] for row in which.tolist()],
-            account=np.zeros(count, dtype=np.int64),
-            names=("",),
-            open=columns.slots.astype(np.int64),
-            running=np.zeros(count, dtype=np.int64),
-            weight=np.ones(count),
-            via=np.zeros(count, dtype=np.int64),
-            lent=np.zeros(count, dtype=np.int64),
-            begun=np.zeros(count, dtype=bool),
-            since_h=columns.ready_h,
-            chunk_units=self.chunk_units[which],
-        )
+        terms = [self.terms[row] for row in which.tolist()]
+        lineup = replace(alone(columns), terms=terms, chunk_units=self.chunk_units[which])
         return lineup, self.spread[which]
 
     def __len__(self) -> int:
