@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from random import Random
 
 from serving.clock import Clock
 from serving.errors import BadInput
+from serving.executors.bell import Bell
 from serving.executors.capacity import Capacity
 from serving.executors.honesty import reached, told, traceable
 from serving.executors.pace import Pace
@@ -60,7 +61,7 @@ class LocalExecutor:
     least : slots it keeps without work for them, see `Capacity`; all of them by default.
     lease_s : seconds of the clock a lease is held without a sign of life.
     chance : for the spread of retries.
-    changed : called whenever reports were stored.
+    changed : called when reports were stored; soon after, not at once, while slots find enough in line.
     """
 
     def __init__(
@@ -79,11 +80,12 @@ class LocalExecutor:
         self._store, self._handlers, self._clock = store, handlers, clock
         self._lease, self._retry, self._chance = timedelta(seconds=lease_s), retry, chance
         self._capacity = Capacity(slots if least is None else least, slots, idle_s=_IDLE_S)
-        self._changed, self._pace = changed, Pace()
-        self._reports = Reports(store, clock, self._lease, changed)
-        self._line: deque[_Held] = deque()
+        self._bell, self._pace = Bell(clock, changed), Pace()
+        self._reports = Reports(store, clock, self._lease, self._stored)
+        self._line: OrderedDict[str, _Held] = OrderedDict()
         self._busy: dict[str, _Held] = {}
         self._held: dict[str, _Held] = {}
+        self._handed_out = 0
         self._heart: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -96,8 +98,11 @@ class LocalExecutor:
         """The tasks on its slots now, those whose end is not stored yet among them, then those in line."""
         return [Running(held.lease, held.since, held.yielding or held.ended) for held in self._held.values()]
 
-    def pace_s(self, campaign_id: str) -> float | None:
-        """Mean seconds a task lately held a slot, up to its end or to where it gave way; None while none was seen."""
+    def pace_s(self, campaign_id: str | None) -> float | None:
+        """Mean seconds a task lately held a slot, up to its end or to where it gave way; None while none was seen.
+
+        Of a campaign, or (None) of any.
+        """
         return self._pace.mean_s(campaign_id)
 
     def fit(self, tasks: int) -> None:
@@ -109,8 +114,8 @@ class LocalExecutor:
         """Begin or resume leased tasks, in order, as slots are free; see `Executor.start`."""
         for lease in leases:
             if lease.lease_id not in self._held:
-                held = self._held[lease.lease_id] = _Held(lease)
-                self._line.append(held)
+                self._held[lease.lease_id] = self._line[lease.lease_id] = _Held(lease)
+        self._handed_out = len(self._line)
         if self._stopping:
             self._release_line()
             self._reports.flush()
@@ -128,7 +133,7 @@ class LocalExecutor:
         if held is None or held.yielding or held.ended:
             return
         if held.since is None:
-            self._line.remove(held)
+            del self._line[lease_id]
             self._end(held, Released(preempted=False))
         else:
             held.yielding, held.preempted = True, preempted
@@ -154,6 +159,7 @@ class LocalExecutor:
             await asyncio.wait_for(self._reports.drained(), max(grace_s, _CLEANING_UP_S))
         except TimeoutError:
             log.warning("stopped_unsettled", extra={"leases": len(self._held)})
+        self._bell.stop()
         if self._heart is not None:
             self._heart.cancel()
 
@@ -166,14 +172,14 @@ class LocalExecutor:
     def _begin(self) -> None:
         """Give free slots to the first in line."""
         while self._line and len(self._busy) < self._capacity.slots:
-            held = self._line.popleft()
+            _, held = self._line.popitem(last=False)
             held.since = self._clock.now()
             self._busy[held.lease.lease_id] = held
             held.job = asyncio.get_running_loop().create_task(self._carry_out(held))
 
     def _release_line(self) -> None:
         while self._line:
-            self._end(self._line.popleft(), Released(preempted=False))
+            self._end(self._line.popitem(last=False)[1], Released(preempted=False))
 
     async def _carry_out(self, held: _Held) -> None:
         try:
@@ -259,6 +265,11 @@ class LocalExecutor:
         self._reports.add(lease, outcome, over, lambda _error: over(None))
         self._begin()
 
+    def _stored(self) -> None:
+        """Tell that reports were stored: at once when the line is half done, as a look could lengthen it then."""
+        is_short = len(self._line) <= max(self._handed_out // 2, self._capacity.slots)
+        (self._bell.ring if is_short else self._bell.ring_soon)()
+
     def _drop(self, held: _Held) -> None:
         """Forget a lease that is somebody else's by now."""
         lease_id, held.ended = held.lease.lease_id, True
@@ -266,7 +277,7 @@ class LocalExecutor:
         self._held.pop(lease_id, None)
         log.warning("lease_lost", extra={"lease_id": lease_id})
         self._begin()
-        self._changed()
+        self._bell.ring()
 
     async def _beat(self) -> None:
         """Extend the leases of what is held, as long as anything is; stop what lost its lease."""
@@ -282,7 +293,7 @@ class LocalExecutor:
                 if held.lease.lease_id in kept:
                     held.lease = replace(held.lease, until=until)
                 elif held.since is None and not held.ended:
-                    self._line.remove(held)
+                    del self._line[held.lease.lease_id]
                     self._drop(held)
                 elif held.job is not None and not held.ended:
                     held.lost = True

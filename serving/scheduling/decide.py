@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,8 @@ from serving.scheduling.work import Decision, Move, Want
 
 _SMALL = timedelta(seconds=0.1)
 """What takes longer was no small task."""
+_OVERFULL = 2.0
+"""How many times the slots what was handed out may weigh before the line is taken back: paces waver."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +68,30 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
     of: dict[str, list[Running]] = defaultdict(list)
     for runner in running:
         of[runner.lease.task.campaign_id].append(runner)
-    taken, stopped, left = 0.0, [], []
+    weights: dict[str, float] = {}
+    stopped, left = [], []
     going: Counter[int] = Counter()
     for campaign_id, runners in of.items():
         row = board.row_of.get(campaign_id)
-        weight = 1.0 if row is None else float(board.lineup.weight[row])
-        large = [r for r in runners if weight >= 1.0 or _is_large(r, board.moment)]
-        taken += weight * (len(runners) - len(large)) + len(large)
+        weighed = _weighed(runners, 1.0 if row is None else float(board.lineup.weight[row]), board.moment)
+        weights |= weighed
         if row is None or board.standings[row].state not in (State.READY, State.RUNNING):
             stopped += [Yield(r) for r in runners if not r.yielding]
         else:
-            left += [(row, r) for r in large if not r.yielding]
+            left += [(row, r) for r in runners if weighed[r.lease.lease_id] >= 1.0 and not r.yielding]
             # Those that reported just now run no more, though the store does not know it yet; and one whose lease ran
             # out is none of those that the store has leased.
             staying = sum(not r.yielding and r.lease.until > board.moment for r in runners)
             going[row] = max(board.standings[row].progress.leased - staying, 0)
-    grants = board.allotment.fill(board.slots - taken)
     leaving = len(stopped) + sum(r.yielding for r in running)
+    taken = sum(weights.values())
+    if taken > _OVERFULL * board.slots:
+        back = _overhang(running, weights, taken - board.slots)
+        taken -= sum(weights[lease_id] for lease_id in back)
+        left = [(row, r) for row, r in left if r.lease.lease_id not in back]
+        there = {y.running.lease.lease_id for y in stopped}
+        stopped += [Yield(back[lease_id]) for lease_id in back if lease_id not in there]
+    grants = board.allotment.fill(board.slots - taken)
     if not left or not any(map(board.allotment.left.__getitem__, board.allotment.ranked)):
         return Plan(grants, stopped)
     # What leaves anyway is filled on paper first: nobody is sent away for a slot that comes free by itself.
@@ -90,6 +99,27 @@ def decide(board: Board, running: Sequence[Running]) -> Plan:
     paper.fill(float(leaving))
     runners_left = _Runners(board, left, going)
     return Plan(grants, [*stopped, *runners_left.by_right(paper), *runners_left.outranked(paper)])
+
+
+def _weighed(runners: Sequence[Running], weight: float, moment: datetime) -> dict[str, float]:
+    """Shares of a slot that a campaign's leases take: one taken for small that is not speaks for those in line too."""
+    large = {r.lease.lease_id for r in runners if _is_large(r, moment)}
+    in_line = 1.0 if large else weight
+    return {
+        r.lease.lease_id: 1.0 if r.lease.lease_id in large else in_line if r.since is None else weight for r in runners
+    }
+
+
+def _overhang(running: Sequence[Running], weights: Mapping[str, float], surplus: float) -> dict[str, Running]:
+    """What to take back from the end of the line so that its weight falls by a surplus; it loses nothing by that."""
+    back: dict[str, Running] = {}
+    for runner in reversed(running):
+        if surplus <= 0.0:
+            break
+        if runner.since is None and not runner.yielding:
+            back[runner.lease.lease_id] = runner
+            surplus -= weights[runner.lease.lease_id]
+    return back
 
 
 def _is_large(runner: Running, moment: datetime) -> bool:

@@ -46,7 +46,7 @@ def lease_of(
         campaign_id=campaign_id,
         handler=handler,
         units=units,
-        payload=json.loads(payload),
+        payload={} if payload == "{}" else json.loads(payload),
         after=() if after == "[]" else tuple(json.loads(after)),
     )
     return Lease(

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, literal_column, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
-from serving.stores.batches import batches
 from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, dependencies, marks
 
 _NEXT = Prepared(update(marks).values(highest=marks.c.highest + literal_column("1")).returning(marks.c.highest))
 _HIGHEST = Prepared(select(marks.c.highest))
+_before = campaigns.alias("before")
+_FOLLOWERS = Prepared(
+    update(campaigns)
+    .where(
+        campaigns.c.campaign_id.in_(
+            select(dependencies.c.campaign_id)
+            .join_from(dependencies, _before, _before.c.campaign_id == dependencies.c.after_id)
+            .where(dependencies.c.after_id == bindparam("own"), _before.c.mark == bindparam("latest"))
+        )
+    )
+    .values(mark=bindparam("latest"))
+)
 
 
 def next_mark(connection: Connection) -> int:
@@ -30,7 +41,5 @@ def highest_mark(connection: Connection) -> int:
 
 
 def mark_followers(connection: Connection, campaign_ids: Iterable[str], mark: int) -> None:
-    """Mark what follows these campaigns: what it waits for has changed."""
-    for some in batches(campaign_ids):
-        follows = select(dependencies.c.campaign_id).where(dependencies.c.after_id.in_(some))
-        connection.execute(update(campaigns).where(campaigns.c.campaign_id.in_(follows)).values(mark=mark))
+    """Mark what follows those of these campaigns that have just been marked: what it waits for has changed."""
+    _FOLLOWERS.many(connection, [{"own": campaign_id, "latest": mark} for campaign_id in campaign_ids])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, literal_column, or_, select, update
+from sqlalchemy import bindparam, func, literal_column, or_, update
 
 from serving.errors import CampaignUnknown
 from serving.scheduling.states import LIVE, Event, State, after
@@ -119,10 +119,7 @@ class SqlStandings(OnDatabase):
             mark = next_mark(connection)
             moved = _MOVED.many(connection, [_moved(move, at, mark) for move in due])
             over = {move.campaign_id for move in due if after(move.before, move.event) not in LIVE}
-            for some in batches(sorted(over)):
-                took_place = campaigns.c.campaign_id.in_(some) & (campaigns.c.mark == mark)
-                ended = connection.scalars(select(campaigns.c.campaign_id).where(took_place)).all()
-                mark_followers(connection, ended, mark)
+            mark_followers(connection, sorted(over), mark)
         return moved
 
 

@@ -167,3 +167,25 @@ def test_who_is_asked_to_wait_waits_as_long_and_does_not_come_back_with_all_the_
 )
 def test_nobody_is_asked_again_at_once_or_put_off_for_ever(asked_s, least, most):
     assert least <= (Retry(first_s=1.0).asked_at(asked_s, NOON, Random(0)) - NOON).total_seconds() <= most
+
+
+@story
+async def test_while_the_line_is_long_it_is_told_soon_that_reports_were_stored_and_at_once_when_it_is_half_done():
+    bench = Bench(_local, tasks=20, handler="brief", more={"brief": brief})
+    bench.start(20)
+    told = []
+    for _ in range(4):
+        await bench.pass_s(10)
+        told.append(bench.changes)
+        bench.clock.advance(0.1)
+        await let_run()
+        told.append(bench.changes)
+    assert bench.store.together == [2, 2, 2, 2]
+    assert told == [0, 1, 1, 2, 2, 3, 4, 4]
+
+
+async def brief(task: Task, resume: Any, context: Context) -> AsyncGenerator[Checkpoint, None]:
+    """Ten seconds, without a checkpoint."""
+    await context.clock.sleep(10)
+    for _ in ():
+        yield Checkpoint(None, 0.0)
