@@ -30,7 +30,8 @@ def test_the_scheduler_goes_on_without_the_prediction_api_and_takes_it_back_by_i
     secret, token = mint("ours", frozenset({Scope.ADMIN}), datetime(2026, 1, 1, tzinfo=UTC))
     Keyring(home / "tokens.json").add(token)
     settings = {"home": home, "priority_port": free_port(), "scheduler_port": free_port(), "token": secret}
-    settings["refresh_s"] = 3  # a tenth of a second where no model answered
+    settings["refresh_s"] = 3  # a tenth of a second where no model answered ...
+    settings["lease_s"] = 6  # ... if a step is taken by then, and one is every third of a lease
     headers = {"authorization": f"Bearer {secret}"}
 
     with served("scheduler", tmp_path / "scheduler.log", **settings) as url, QueueClient(url, token=secret) as queue:
