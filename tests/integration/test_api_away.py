@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
 from features.records import Task
@@ -15,7 +14,7 @@ from serving.auth.tokens import mint
 from serving.client import QueueClient
 from tests.bundles import tiny_bundle
 from tests.integration.registries import registered
-from tests.integration.servers import eventually, free_port, served
+from tests.integration.servers import eventually, free_port, served, web
 from tests.worlds import campaign, small_world
 
 pytestmark = [pytest.mark.integration]
@@ -44,7 +43,7 @@ def test_the_scheduler_goes_on_without_the_prediction_api_and_takes_it_back_by_i
             return eventually(lambda: (p := queue.campaign(name)).source == source and p, f"{name} by {source}")
 
         def shown(state: int) -> bool:
-            text = httpx.get(f"{url}/metrics", headers=headers).text
+            text = web.get(f"{url}/metrics", headers=headers).text
             gauge = [line.split() for line in text.splitlines() if line.startswith("precedence_prediction_api_state")]
             return [float(value) for *_, value in gauge] == [state]
 
@@ -52,8 +51,8 @@ def test_the_scheduler_goes_on_without_the_prediction_api_and_takes_it_back_by_i
             submit("known")
             before = place("known", "champion")
             assert before.fallback is None
-            assert httpx.get(f"{url}/readyz", headers=headers).text == "prediction API: closed\n"
-            assert httpx.get(f"{url}/readyz").text == "\n", "what it is about is for operators"
+            assert web.get(f"{url}/readyz", headers=headers).text == "prediction API: closed\n"
+            assert web.get(f"{url}/readyz").text == "\n", "what it is about is for operators"
         away = place("known", "remembered")
         assert (away.value, away.model_version) == (before.value, before.model_version)
         assert "as predicted at" in away.fallback
