@@ -7,8 +7,9 @@ PYTHONS ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 ROOMS := features serving training
-# Two workers, as CI has two cores; the tests of one file stay together and share what is slow to build.
-PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+# Two workers, as CI has two cores; the tests of one file stay together and share what is slow to build. Files are given
+# out in the order of tests/conftest.py, what takes long first.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 BENCHES = $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/[a-z]*.py))
 

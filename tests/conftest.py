@@ -13,6 +13,14 @@ settings.register_profile("house", deadline=None, derandomize=bool(os.environ.ge
 settings.load_profile("house")
 
 
+LONG = {"integration", "simulation", "property"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first: workers that then share out what is quick are done at the same time."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG and item.path.suffix != ".ipynb")
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Point `PRECEDENCE_HOME` into the test's own directory and forget every other `PRECEDENCE_*` setting."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,7 @@ class Worked:
     hours: Floats
 
 
+@cache
 def worked(count: int, seed: int = 0) -> Worked:
     """Campaigns worked off in eight parts each; three quarters of the scatter is the campaign's, the rest each part's.
 

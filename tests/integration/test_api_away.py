@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
 from features.records import Task
@@ -15,7 +14,7 @@ from serving.auth.tokens import mint
 from serving.client import QueueClient
 from tests.bundles import tiny_bundle
 from tests.integration.registries import registered
-from tests.integration.servers import eventually, free_port, served
+from tests.integration.servers import eventually, free_port, served, web
 from tests.worlds import campaign, small_world
 
 pytestmark = [pytest.mark.integration]
@@ -30,7 +29,8 @@ def test_the_scheduler_goes_on_without_the_prediction_api_and_takes_it_back_by_i
     secret, token = mint("ours", frozenset({Scope.ADMIN}), datetime(2026, 1, 1, tzinfo=UTC))
     Keyring(home / "tokens.json").add(token)
     settings = {"home": home, "priority_port": free_port(), "scheduler_port": free_port(), "token": secret}
-    settings["refresh_s"] = 3  # a tenth of a second where no model answered
+    settings["refresh_s"] = 3  # a tenth of a second where no model answered ...
+    settings["lease_s"] = 6  # ... if a step is taken by then, and one is every third of a lease
     headers = {"authorization": f"Bearer {secret}"}
 
     with served("scheduler", tmp_path / "scheduler.log", **settings) as url, QueueClient(url, token=secret) as queue:
@@ -43,7 +43,7 @@ def test_the_scheduler_goes_on_without_the_prediction_api_and_takes_it_back_by_i
             return eventually(lambda: (p := queue.campaign(name)).source == source and p, f"{name} by {source}")
 
         def shown(state: int) -> bool:
-            text = httpx.get(f"{url}/metrics", headers=headers).text
+            text = web.get(f"{url}/metrics", headers=headers).text
             gauge = [line.split() for line in text.splitlines() if line.startswith("precedence_prediction_api_state")]
             return [float(value) for *_, value in gauge] == [state]
 
@@ -51,8 +51,8 @@ def test_the_scheduler_goes_on_without_the_prediction_api_and_takes_it_back_by_i
             submit("known")
             before = place("known", "champion")
             assert before.fallback is None
-            assert httpx.get(f"{url}/readyz", headers=headers).text == "prediction API: closed\n"
-            assert httpx.get(f"{url}/readyz").text == "\n", "what it is about is for operators"
+            assert web.get(f"{url}/readyz", headers=headers).text == "prediction API: closed\n"
+            assert web.get(f"{url}/readyz").text == "\n", "what it is about is for operators"
         away = place("known", "remembered")
         assert (away.value, away.model_version) == (before.value, before.model_version)
         assert "as predicted at" in away.fallback

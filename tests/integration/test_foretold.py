@@ -22,6 +22,8 @@ SPREAD = float(np.log(100 / 70) / ndtri(0.9))
 """Of the logarithm of work, as `DeclaredWorth` has it."""
 START, FINISH = slice(0, 2), slice(3, 5)
 
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]  # measuring coverage takes three times as long as playing
+
 
 def foretold(load: float, seed: int, size: int = 160) -> Floats:
     """Of each that began, from the middle of some days, which has a past and a future: p50, p90 and truth of its start,
@@ -50,7 +52,6 @@ def covered(told: Floats, of: slice) -> Floats:
     return np.asarray((dated[:, [of.stop]] <= dated[:, of] + HAIR_H).mean(axis=0))
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize(("load", "undated"), [(0.8, 0.05), (1.2, 0.4)])
 def test_nine_of_ten_campaigns_start_and_finish_by_the_p90_they_were_told(load: float, undated: float) -> None:
     told = np.concatenate([foretold(load, seed) for seed in (1, 2, 3)])
@@ -68,10 +69,12 @@ async def lived(seed: int, load: float, size: int = 60, slots: int = 3) -> tuple
     work_h = chance.lognormal(0.0, 0.8, size)
     actual_h = work_h * np.exp(SPREAD * chance.standard_normal(size))
     told: dict[str, list[Eta | None]] = {}
+    last = size - size // 5
     for n, gap_h in enumerate(chance.exponential(actual_h.mean() / (load * slots), size)):
         now = floor.clock.now() + timedelta(hours=gap_h)
         await floor.pass_until(now)
-        await floor.look_ahead()  # as it does every few seconds
+        if n < last:  # what comes later is not asked about
+            await floor.look_ahead()  # as it does every few seconds
         campaign = a_campaign(
             f"c{n}",
             work_units=100 * work_h[n],
@@ -83,10 +86,11 @@ async def lived(seed: int, load: float, size: int = 60, slots: int = 3) -> tuple
         work = Task(task_id="all", campaign_id=f"c{n}", handler="simulate", units=campaign.work_units, payload=payload)
         floor.store.submit(campaign, [work], now)
         await floor.step()
-        at_once = eta_of(floor.tick.board, f"c{n}")
-        told[f"c{n}"] = [(await floor.foreseen(f"c{n}")).etas[f"c{n}"], at_once]
+        if n < last:
+            at_once = eta_of(floor.tick.board, f"c{n}")
+            told[f"c{n}"] = [(await floor.foreseen(f"c{n}")).etas[f"c{n}"], at_once]
     await floor.pass_until(floor.clock.now() + timedelta(hours=60))
-    middle = list(told.items())[size // 4 : -size // 5]
+    middle = list(told.items())[size // 4 :]
     rows = np.array([[_row(eta, floor.standing(name)) for eta in etas] for name, etas in middle])
     return rows[:, 0], rows[:, 1]
 
@@ -97,7 +101,6 @@ def _row(eta: Eta | None, came: Standing) -> list[float]:
     return [hours(moment) for moment in (*start, came.begun_at, *done, came.launched_at)]
 
 
-@pytest.mark.integration
 @story
 async def test_so_it_is_with_the_scheduler_itself_and_with_what_it_says_at_once():
     both = [await lived(seed, load=1.0) for seed in (1, 2, 3)]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from features.records import Kpi, Metric, Signal, Task
@@ -22,7 +21,7 @@ from serving.scheduling.states import State
 from serving.settings import Settings
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.integration.registries import registered
-from tests.integration.servers import eventually, free_port, served
+from tests.integration.servers import eventually, free_port, served, web
 from tests.listening import listening
 from tests.worlds import campaign, small_world
 
@@ -90,7 +89,7 @@ def task(campaign_id: str, task_id: str = "t", **facts: object) -> Task:
 
 
 def test_the_service_predicts_what_the_bundle_predicts(priority: str, bundle: Bundle) -> None:
-    answer = httpx.post(f"{priority}/predict", json=body(*ASKED, at=AT.isoformat())).json()
+    answer = web.post(f"{priority}/predict", json=body(*ASKED, at=AT.isoformat())).json()
     assert answer["model"] == {"name": "campaign-priority", "version": "1", "source": "champion"}
     for found, expected in zip(answer["predictions"], bundle.predict(ASKED, AT), strict=True):
         assert found["campaign_id"] == expected.campaign_id
@@ -106,24 +105,24 @@ def test_the_service_predicts_what_the_bundle_predicts(priority: str, bundle: Bu
 def test_the_service_says_what_is_left_of_work_as_the_bundle_does(priority: str, bundle: Bundle, route: str) -> None:
     own = ASKED[0].campaign_id
     asked = body(*ASKED[:2], at=AT.isoformat(), progress={own: {"done": 0.75, "spent_h": 2.5}})
-    answer = httpx.post(f"{priority}/{route}", json=asked).json()
+    answer = web.post(f"{priority}/{route}", json=asked).json()
     expected = bundle.predict(ASKED[:2], AT, {own: Headway(done=0.75, spent_h=2.5)})
     for found, one in zip(answer["predictions"], expected, strict=True):
         assert found["left_s"] == {"p50": one.left_s.p50, "p90": one.left_s.p90}
     assert expected[0].left_s != expected[0].processing_s
-    documented = httpx.get(f"{priority}/docs.json").json()["components"]["schemas"]
+    documented = web.get(f"{priority}/docs.json").json()["components"]["schemas"]
     assert set(documented["Headway"]["properties"]) == {"done", "spent_h"}
 
 
 def test_an_explanation_sums_to_the_raw_output(priority: str, bundle: Bundle) -> None:
-    answer = httpx.post(f"{priority}/explain", json=body(*ASKED[:2], at=AT.isoformat())).json()
+    answer = web.post(f"{priority}/explain", json=body(*ASKED[:2], at=AT.isoformat())).json()
     raw = bundle.booster.predict(bundle.snapshot.features(ASKED[:2], AT), raw_score=True)
     for found, expected in zip(answer["predictions"], raw, strict=True):
         assert sum(reason["contribution"] for reason in found["reasons"]) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_model_says_what_it_is(priority: str, bundle: Bundle) -> None:
-    card = httpx.get(f"{priority}/model").json()
+    card = web.get(f"{priority}/model").json()
     assert card["version"] == "1"
     assert card["contract"] == bundle.meta.contract
     assert card["metrics"] == {"value": {"spearman": 0.9}}
@@ -132,13 +131,13 @@ def test_the_model_says_what_it_is(priority: str, bundle: Bundle) -> None:
 def test_health_metrics_and_documentation_are_there(priority: str, scheduler: str) -> None:
     for url in (priority, scheduler):
         for path in ("/livez", "/readyz", "/metrics"):
-            assert httpx.get(url + path).status_code == 200, path
-    assert "\nprecedence_predict_requests_total{" in httpx.get(f"{priority}/metrics").text, "ours beside BentoML's"
-    assert "\nprecedence_prediction_api_state" in httpx.get(f"{scheduler}/metrics").text
-    documented = httpx.get(f"{priority}/docs.json").json()
+            assert web.get(url + path).status_code == 200, path
+    assert "\nprecedence_predict_requests_total{" in web.get(f"{priority}/metrics").text, "ours beside BentoML's"
+    assert "\nprecedence_prediction_api_state" in web.get(f"{scheduler}/metrics").text
+    documented = web.get(f"{priority}/docs.json").json()
     assert {"/predict", "/explain"} <= set(documented["paths"])
     assert "released_at" in json.dumps(documented["components"]["schemas"]["Campaign"])
-    queue = httpx.get(f"{scheduler}/openapi.json").json()
+    queue = web.get(f"{scheduler}/openapi.json").json()
     assert {"put", "get", "patch", "delete"} <= set(queue["paths"]["/campaigns/{campaign_id}"])
     assert "Submission" in json.dumps(queue["paths"]["/campaigns/{campaign_id}"]["put"]["requestBody"])
     assert "half_life_h" in queue["components"]["schemas"]["Submission"]["properties"]
@@ -146,12 +145,12 @@ def test_health_metrics_and_documentation_are_there(priority: str, scheduler: st
 
 def test_the_first_page_needs_nothing_from_elsewhere(priority: str, scheduler: str) -> None:
     for url in (priority, scheduler):
-        page = httpx.get(url)
+        page = web.get(url)
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert "//" not in page.text
         assert "<script" not in page.text
         for link in re.findall(r"href='([^']+)'", page.text):
-            assert httpx.get(url + link).status_code == 200, link
+            assert web.get(url + link).status_code == 200, link
 
 
 def test_a_campaign_runs_to_its_end(queue: QueueClient, scheduler: str) -> None:
@@ -171,7 +170,7 @@ def test_a_campaign_runs_to_its_end(queue: QueueClient, scheduler: str) -> None:
     assert done.launched_at is not None
     assert done.campaign == declared
     assert "runs" not in {entry.campaign_id for entry in queue.queue().campaigns}
-    assert httpx.get(f"{scheduler}/kpis").json()["done"] >= 1
+    assert web.get(f"{scheduler}/kpis").json()["done"] >= 1
 
 
 def test_equal_content_is_one_campaign_and_other_content_a_conflict(scheduler: str) -> None:
@@ -179,9 +178,9 @@ def test_equal_content_is_one_campaign_and_other_content_a_conflict(scheduler: s
     del document["paused"], document["campaign_id"]
     document["tasks"] = [{"task_id": "t", "handler": "simulate", "units": 5, "payload": {"slot_hours": 1e-3}}]
     url = f"{scheduler}/campaigns/twice"
-    assert httpx.put(url, json=document).status_code == 201
-    assert httpx.put(url, json=document).status_code == 200
-    conflict = httpx.put(url, json={**document, "work_units": 7.0})
+    assert web.put(url, json=document).status_code == 201
+    assert web.put(url, json=document).status_code == 200
+    conflict = web.put(url, json={**document, "work_units": 7.0})
     assert conflict.status_code == 409
     assert conflict.headers["content-type"] == "application/problem+json"
     assert "submitted before with other content" in conflict.json()["detail"]
@@ -230,7 +229,7 @@ def test_results_and_signals_are_kept(queue: QueueClient) -> None:
 
 @pytest.mark.parametrize("path", ["/campaigns/never-submitted", "/campaigns/never-submitted/why"])
 def test_an_unknown_campaign_is_a_404_that_names_it(scheduler: str, path: str) -> None:
-    answer = httpx.get(scheduler + path)
+    answer = web.get(scheduler + path)
     assert answer.status_code == 404
     assert answer.json()["campaign_id"] == "never-submitted"
     assert answer.headers["content-type"] == "application/problem+json"
@@ -239,11 +238,11 @@ def test_an_unknown_campaign_is_a_404_that_names_it(scheduler: str, path: str) -
 def test_run_by_bentoml_and_without_a_champion_the_matrix_answers_and_says_why(tmp_path: Path) -> None:
     settings = {"home": tmp_path, "priority_port": free_port()}
     with served("priority", tmp_path / "priority.log", by_bentoml=True, **settings) as url:
-        answer = httpx.post(f"{url}/predict", json=body(*ASKED, at=AT.isoformat())).json()
+        answer = web.post(f"{url}/predict", json=body(*ASKED, at=AT.isoformat())).json()
         assert answer["model"] == {"name": "matrix", "version": None, "source": "matrix"}
         assert all("no champion" in p["fallback"] and 0 <= p["score"] <= 100 for p in answer["predictions"])
-        assert "no champion" in httpx.get(f"{url}/model").json()["reason"]
-        assert httpx.get(f"{url}/metrics").status_code == 200
+        assert "no champion" in web.get(f"{url}/model").json()["reason"]
+        assert web.get(f"{url}/metrics").status_code == 200
 
 
 def test_without_the_prediction_service_the_scheduler_ranks_by_the_matrix_and_says_why(tmp_path: Path) -> None:

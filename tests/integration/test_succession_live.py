@@ -23,7 +23,7 @@ from serving.registry.alias import MODEL_NAME, named
 from serving.registry.champion import named_by_mlflow
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.integration.registries import registered
-from tests.integration.servers import ROOT, eventually, free_port, process, served
+from tests.integration.servers import ROOT, eventually, free_port, process, served, web
 from tests.worlds import campaign, small_world
 
 pytestmark = pytest.mark.integration
@@ -41,16 +41,18 @@ POLL_S = 0.2
 
 
 class Place:
-    """A home with a registry of several versions, the first of them champion."""
+    """A home with a registry, whose champion is the first version."""
 
-    def __init__(self, home: Path, bundles: dict[str, Bundle]) -> None:
+    def __init__(self, home: Path, bundle: Bundle) -> None:
         import mlflow
 
         home.mkdir()
         self.home, self.uri = home, f"sqlite:///{home / 'mlflow.db'}"
-        for version, bundle in bundles.items():
-            assert registered(self.uri, bundle, home / f"bundle-{version}") == version
         self.client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.register("1", bundle)
+
+    def register(self, version: str, bundle: Bundle) -> None:
+        assert registered(self.uri, bundle, self.home / f"bundle-{version}") == version
         self.promote("1")
 
     def promote(self, version: str) -> None:
@@ -71,7 +73,7 @@ def bundles() -> dict[str, Bundle]:
 
 @pytest.fixture
 def place(tmp_path: Path, bundles: dict[str, Bundle]) -> Place:
-    return Place(tmp_path / "home", bundles)
+    return Place(tmp_path / "home", bundles["1"])
 
 
 async def _under_load(url: str, story: Callable[[], Awaitable[None]], per_second: float = 200) -> list[httpx.Response]:
@@ -100,13 +102,15 @@ async def _under_load(url: str, story: Callable[[], Awaitable[None]], per_second
 
 
 def serving(url: str) -> tuple[str, str | None]:
-    card = httpx.get(f"{url}/model").json()
+    card = web.get(f"{url}/model").json()
     return card["source"], card["version"]
 
 
 def test_champions_are_replaced_refused_and_rolled_back_under_load(
     place: Place, bundles: dict[str, Bundle], tmp_path: Path
 ) -> None:
+    place.register("2", bundles["2"])
+    place.register("3", bundles["3"])
     model = next(place.artifacts("3").rglob("model.txt"))
     model.write_bytes(model.read_bytes()[:-100])
 
@@ -121,12 +125,12 @@ def test_champions_are_replaced_refused_and_rolled_back_under_load(
             place.promote("2")
             await until(lambda url: serving(url) == ("champion", "2"), url)
             place.promote("3")
-            await until(lambda url: "is not the file" in str(httpx.get(f"{url}/model").json()["refused"]), url)
+            await until(lambda url: "is not the file" in str(web.get(f"{url}/model").json()["refused"]), url)
             place.promote("1")
             await until(lambda url: serving(url) == ("champion", "1"), url)
 
         answers = asyncio.run(_under_load(url, story))
-        assert "precedence_champions_refused_total" in httpx.get(f"{url}/metrics").text
+        assert "precedence_champions_refused_total" in web.get(f"{url}/metrics").text
     assert Counter(answer.status_code for answer in answers) == {200: len(answers)}
     assert len(answers) > 100
     expected = {v: [p.value for p in bundle.predict(ASKED, AT)] for v, bundle in bundles.items()}
@@ -138,10 +142,12 @@ def test_champions_are_replaced_refused_and_rolled_back_under_load(
     assert {one["model"]["version"] for one in told} == {"1", "2"}
 
 
-def test_every_worker_follows(place: Place, tmp_path: Path) -> None:
+def test_every_worker_follows(place: Place, bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    place.register("2", bundles["2"])
+
     def versions(url: str) -> set[str]:
         # Each request on a connection of its own reaches any of the workers.
-        return {httpx.post(f"{url}/predict", json=BODY).json()["model"]["version"] for _ in range(20)}
+        return {web.post(f"{url}/predict", json=BODY).json()["model"]["version"] for _ in range(20)}
 
     with served("priority", tmp_path / "priority.log", **place.settings(priority_workers=2)) as url:
         eventually(lambda: versions(url) == {"1"}, "both workers")
@@ -150,7 +156,7 @@ def test_every_worker_follows(place: Place, tmp_path: Path) -> None:
 
 
 def fallbacks(url: str) -> set[str | None]:
-    answer = httpx.post(f"{url}/predict", json=BODY, timeout=30)
+    answer = web.post(f"{url}/predict", json=BODY, timeout=30)
     assert answer.status_code == 200
     assert len(answer.json()["predictions"]) == len(ASKED)
     return {prediction["fallback"] for prediction in answer.json()["predictions"]}
@@ -162,7 +168,7 @@ def test_whatever_is_taken_away_every_request_is_answered_and_labelled(place: Pl
     with served("priority", tmp_path / "first.log", **settings) as url:
         assert fallbacks(url) == {None}
         registry.rename(tmp_path / "away.db")
-        eventually(lambda: httpx.get(f"{url}/model").json()["registry"], "the registry's loss is told")
+        eventually(lambda: web.get(f"{url}/model").json()["registry"], "the registry's loss is told")
         assert fallbacks(url) == {None}, "who serves needs no registry"
         shutil.rmtree(place.home / "queue.db", ignore_errors=True)
         shutil.move(models, tmp_path / "models")
@@ -201,7 +207,7 @@ def test_the_alias_is_read_as_mlflow_reads_it(place: Place, tmp_path: Path) -> N
 
 def _alive(url: str) -> bool:
     try:
-        return httpx.get(url).is_success
+        return web.get(url).is_success
     except httpx.TransportError:
         return False
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -272,5 +273,5 @@ def _marked(standing: Standing) -> Standing:
     )
 
 
-TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine = pytest.mark.no_cover(StoreMachine.TestCase)  # it would take twice as long
 TestStoreMachine.settings = settings(max_examples=200 if os.environ.get("CI") else 40, stateful_step_count=50)

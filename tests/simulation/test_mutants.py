@@ -5,22 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.mutants import MUTANTS, Mutant, planted
-from tests.simulation.playing import quiet
 from tests.simulation.simulation import simulate
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]  # measuring coverage takes longer than playing
 
 SIZE, MOST_SEEDS = 40, 40
 _sound: set[int] = set()
-
-
-@pytest.fixture(autouse=True)
-def quietly():
-    import logging
-
-    quiet()
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -225,6 +225,7 @@ def worked_off_by_the_executor(campaigns: int) -> History:
     return asyncio.run(work())
 
 
+@pytest.mark.no_cover  # for what is covered elsewhere it would take three times as long
 def test_it_learns_from_what_the_executor_logged() -> None:
     log = worked_off_by_the_executor(330)
     assert len(log.campaigns) == 330
