@@ -56,3 +56,12 @@ AGGREGATES: tuple[Aggregate, ...] = (
         for n in BASELINE_WEEKS
     ),
 )
+
+TARGET_ENTITIES = (Entity.TARGET_IN_CHANNEL, Entity.TARGET)
+CAMPAIGN_ENTITIES = tuple(entity for entity in Entity if entity not in TARGET_ENTITIES)
+
+OF_TARGETS = tuple(a for entity in TARGET_ENTITIES for a in AGGREGATES if a.entity == entity)
+"""What is kept of targets: first what they did in one channel, then what they earn whatever the channel."""
+
+OF_CAMPAIGNS = tuple(a for entity in CAMPAIGN_ENTITIES for a in AGGREGATES if a.entity == entity)
+"""What is kept of that which campaigns have in common, by entity."""

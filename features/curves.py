@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -60,17 +60,7 @@ class Curves:
     @classmethod
     def of(cls, campaigns: Iterable[Campaign], values: Sequence[float] | Floats, rhythm: Rhythm | None = None) -> Self:
         """Curves of campaigns with predicted total `values`, in the same order."""
-        rows = [
-            (
-                hours(c.accrues_from),
-                hours(c.ends_at),
-                hours(c.launch_by),
-                SHAPES.index(c.value_shape),
-                LATE_FRACTION if c.late_fraction is None else c.late_fraction,
-                c.half_life_h or np.inf,
-            )
-            for c in campaigns
-        ]
+        rows = [_told(c) for c in campaigns]
         starts, ends, due, shape, late, half = np.array(rows, dtype=float).reshape(-1, 6).T.copy()
         return cls(np.asarray(values, dtype=float), starts, ends, due, shape.astype(np.int8), late, half, rhythm)
 
@@ -88,6 +78,37 @@ class Curves:
 
     def __len__(self) -> int:
         return len(self.value)
+
+
+class Curve(NamedTuple):
+    """The value curve of a single campaign, in plain numbers: see `Curves`, whose columns these are."""
+
+    value: float
+    starts_h: float
+    ends_h: float
+    due_h: float
+    shape: int
+    late_fraction: float
+    half_life_h: float
+    rhythm: Rhythm | None = None
+
+    @classmethod
+    def of(cls, campaign: Campaign, value: float, rhythm: Rhythm | None = None) -> Self:
+        """The curve of a campaign with a predicted total `value`."""
+        return cls(value, *_told(campaign), rhythm)
+
+
+def _told(campaign: Campaign) -> tuple[float, float, float, int, float, float]:
+    """What a campaign declares of its curve: start, end and due hour, shape, late fraction and half-life."""
+    late, half_life_h = campaign.late_fraction, campaign.half_life_h
+    return (
+        hours(campaign.accrues_from),
+        hours(campaign.ends_at),
+        hours(campaign.launch_by),
+        SHAPES.index(campaign.value_shape),
+        LATE_FRACTION if late is None else float(late),
+        float(half_life_h) if half_life_h else np.inf,
+    )
 
 
 _COLUMNS = tuple(f.name for f in fields(Curves) if f.name != "rhythm")

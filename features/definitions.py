@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from features.aggregates import BASELINE_WEEKS, MEMORIES
+from features.columns import Column, positive, ratio, where_any
 from features.curves import Floats
-from features.planned import Column, Planned, ratio, where_any
+from features.planned import Planned
 
 WEEK_H = 168.0
 PRIOR_WEIGHT = 0.5
@@ -22,7 +23,7 @@ PRIOR_WEIGHT = 0.5
 
 
 _MEMORIES, _WINDOWS = len(MEMORIES), len(BASELINE_WEEKS)
-_FIRST = f"_{BASELINE_WEEKS[0]}w"
+_VALUE, _READINGS = (f"{amount}_{BASELINE_WEEKS[0]}w" for amount in ("target_value", "market_readings"))
 
 Compute = Callable[[Planned], Column]
 
@@ -30,61 +31,68 @@ Compute = Callable[[Planned], Column]
 def _targets(planned: Planned) -> Column:
     """How many targets each campaign addresses."""
     if planned.single:
-        return float(len(planned.row))
-    return np.bincount(planned.row, minlength=len(planned.moments_h)).astype(np.float64)
+        return float(len(planned.exposures))
+    return np.bincount(planned.row, minlength=planned.count).astype(np.float64)
 
 
 def _planned_exposures(planned: Planned) -> Column:
     return planned.per_campaign(planned.exposures[None])[0]
 
 
-def expected_response(planned: Planned) -> list[Floats]:
-    """Dollars expected from each planned target: its past rate per exposure times the planned exposures.
+def response_rates(planned: Planned) -> Floats:
+    """Dollars per exposure expected of each planned target, from its past: a row a memory, one entry a planned target.
 
-    One entry a planned target, by memory. A thin history is shrunk towards the pooled rate of the campaign's own
-    targets, and that towards its channel's (an empirical-Bayes style ratio estimate).
+    A thin history is shrunk towards the pooled rate of the campaign's own targets, and that towards its channel's (an
+    empirical-Bayes style ratio estimate).
     """
     past = planned.of_targets("target_revenue", 2 * _MEMORIES)  # revenue in all memories, then exposures
     sums = planned.per_campaign(past)
     prior = PRIOR_WEIGHT * ratio(planned.shared(_planned_exposures), planned.shared(_targets))
-    expected = []
+    more = []  # revenue that the prior adds to each target's own, by memory
     for memory in range(_MEMORIES):
-        revenue, exposures = past[memory], past[_MEMORIES + memory]
         channel = ratio(
             planned.of_campaigns("channel_revenue", memory), planned.of_campaigns("channel_exposures", memory)
         )
-        pooled = ratio(sums[memory] + prior * channel, sums[_MEMORIES + memory] + prior)
-        rate = ratio(revenue + planned.per_target(prior * pooled), exposures + planned.per_target(prior), least=prior)
-        expected.append(rate * planned.exposures)
-    return expected
+        more.append(prior * ratio(sums[memory] + prior * channel, sums[_MEMORIES + memory] + prior))
+    revenue = past[:_MEMORIES] + planned.per_target(more)
+    if isinstance(prior, float) and prior > 0:
+        return revenue / (past[_MEMORIES:] + prior)  # which is more than 0 then, and need not be looked at
+    return revenue / positive(past[_MEMORIES:] + planned.per_target([prior]))
 
 
-def expected_baseline(planned: Planned) -> list[Floats]:
-    """Dollars each planned target would earn over its planned exposures without the campaign, by window."""
-    value = planned.of_targets(f"target_value{_FIRST}", _WINDOWS)
-    expected = []
-    for window in range(_WINDOWS):
-        readings = planned.of_campaigns(f"market_readings{_FIRST}", window)
-        expected.append(ratio(value[window], planned.per_target(readings)) * planned.exposures)
-    return expected
+def baseline_rates(planned: Planned) -> Floats:
+    """Dollars per exposure that each planned target earns without a campaign, a row a window."""
+    readings = [positive(planned.of_campaigns(_READINGS, window)) for window in range(_WINDOWS)]
+    return planned.of_targets(_VALUE, _WINDOWS) / planned.per_target(readings)
 
 
 def _expected(planned: Planned) -> Floats:
-    """All that is expected of each target, a row each: what is summed up is so in one go."""
-    return np.array([*expected_response(planned), *expected_baseline(planned)])
+    """What planned exposures are expected to bring, target by target, a row each: what is summed up is so in one go."""
+    seen = planned.of_targets("target_exposures") > 0  # and how many exposures are on targets with a past
+    rates: Floats = np.concatenate((response_rates(planned), baseline_rates(planned), seen), dtype=float)
+    return rates * planned.exposures
 
 
-RESPONSE, BASELINE = 0, _MEMORIES
+RESPONSE, BASELINE, SEEN = 0, _MEMORIES, _MEMORIES + _WINDOWS
 """Where in `_expected` each begins; a memory or window later by one."""
 
 
 def _totals(planned: Planned) -> Sequence[Column]:
-    return planned.per_campaign(planned.shared(_expected))
+    """Sums over targets; a campaign without targets has no expectation."""
+    return planned.per_campaign(planned.shared(_expected), of_none=np.nan)
+
+
+def _squares(planned: Planned) -> Sequence[Column]:
+    amounts = planned.shared(_expected)
+    return planned.per_campaign(amounts * amounts)
+
+
+def _largest_of(planned: Planned) -> Sequence[Column]:
+    return planned.largest(planned.shared(_expected))
 
 
 def _total(place: int) -> Compute:
-    """Sum over targets; a campaign without targets has no expectation."""
-    return lambda planned: where_any(planned.shared(_targets), planned.shared(_totals)[place])
+    return lambda planned: planned.shared(_totals)[place]
 
 
 def _by_kind(memory: int) -> Compute:
@@ -104,23 +112,22 @@ def _by_kind(memory: int) -> Compute:
 
 
 def _largest(place: int) -> Compute:
-    return lambda planned: planned.largest(planned.shared(_expected)[place])
+    return lambda planned: planned.shared(_largest_of)[place]
 
 
 def _concentration(place: int) -> Compute:
     """Herfindahl index over targets: 1 when one target carries it all."""
 
     def concentration(planned: Planned) -> Column:
-        amount, total = planned.shared(_expected)[place], planned.shared(_totals)[place]
-        return ratio(planned.per_campaign((amount * amount)[None])[0], total * total)
+        total = planned.shared(_totals)[place]
+        return ratio(planned.shared(_squares)[place], total * total)
 
     return concentration
 
 
 def _kind_mean(suffix: str) -> Compute:
-    return lambda planned: ratio(
-        planned.of_campaigns(f"kind_revenue{suffix}"), planned.of_campaigns(f"kind_share{suffix}")
-    )
+    revenue, share = f"kind_revenue{suffix}", f"kind_share{suffix}"
+    return lambda planned: ratio(planned.of_campaigns(revenue), planned.of_campaigns(share))
 
 
 def _fact(name: str) -> Compute:
@@ -128,8 +135,7 @@ def _fact(name: str) -> Compute:
 
 
 def _seen_share(planned: Planned) -> Column:
-    seen = planned.exposures * (planned.of_targets("target_exposures")[0] > 0)
-    return ratio(planned.per_campaign(seen[None])[0], planned.shared(_planned_exposures))
+    return ratio(planned.shared(_totals)[SEEN], planned.shared(_planned_exposures))
 
 
 @dataclass(frozen=True)

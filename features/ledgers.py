@@ -34,6 +34,8 @@ class Entity(StrEnum):
     KIND_IN_CHANNEL = "kind_in_channel"
     MARKET = "market"
 
+    __hash__ = str.__hash__  # an enumeration's own is a Python function, and every look-up would call it
+
 
 THE_MARKET = "market"
 

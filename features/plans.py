@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from math import nan
 from operator import attrgetter
 from typing import Any, Self
 
@@ -15,12 +17,13 @@ import numpy as np
 import pandas as pd
 
 from features.asof import hours_of
+from features.columns import Column
 from features.curves import Floats, Indices, hours
 from features.ledgers import THE_MARKET, Entity, accrues_from
 from features.records import Campaign
 
 DECLARED = ("work_units", "planned_revenue", "urgency", "brand")
-
+FACTS = (*DECLARED, "window_h")
 
 _declared = attrgetter(*DECLARED)
 
@@ -36,32 +39,32 @@ class Plans:
 
     Attributes
     ----------
-    facts : declared numbers, one entry a campaign, NaN where not declared.
+    facts : declared numbers, NaN where not declared.
     row : position of its campaign, one entry a planned target.
     exposures : planned exposures, one entry a planned target.
-    labels : lists or columns of text by entity, one a planned target for target entities, else one a campaign.
+    targets, channels : lists or columns of text, one a planned target: which it is, and its campaign's channel.
+    labels : by entity that campaigns have in common lists or columns of text, one a campaign.
     """
 
-    facts: Mapping[str, Floats]
+    facts: Mapping[str, Column]
     row: Indices
     exposures: Floats
+    targets: Any = field(repr=False)
+    channels: Any = field(repr=False)
     labels: Mapping[Entity, Any] = field(repr=False)
 
     @classmethod
     def of_records(cls, campaigns: Sequence[Campaign]) -> Self:
         """Columns of records, in their order."""
-        # None becomes NaN.
-        told = [(*_declared(c), hours(c.ends_at, np.nan) - hours(c.accrues_from)) for c in campaigns]
-        facts = dict(
-            zip((*DECLARED, "window_h"), np.array(told, dtype=float).reshape(-1, len(DECLARED) + 1).T, strict=True)
-        )
+        targets = [c.targets for c in campaigns]
+        counts = list(map(len, targets))
         return cls(
-            facts,
-            row=np.repeat(np.arange(len(campaigns)), [len(c.targets) for c in campaigns]),
-            exposures=np.array([e for c in campaigns for e in c.targets.values()], dtype=float),
+            facts=dict(zip(FACTS, _facts(campaigns), strict=True)),
+            row=np.zeros(counts[0], dtype=np.intp) if len(counts) == 1 else np.repeat(np.arange(len(counts)), counts),
+            exposures=np.array(list(chain.from_iterable(map(dict.values, targets))), dtype=float),
+            targets=list(chain.from_iterable(targets)),
+            channels=list(chain.from_iterable(map(repeat, [c.channel for c in campaigns], counts))),
             labels={
-                Entity.TARGET: [t for c in campaigns for t in c.targets],
-                Entity.TARGET_IN_CHANNEL: [f"{c.channel}/{t}" for c in campaigns for t in c.targets],
                 Entity.CHANNEL: [c.channel for c in campaigns],
                 Entity.KIND: [c.kind for c in campaigns],
                 Entity.KIND_IN_CHANNEL: [f"{c.channel}/{c.kind}" for c in campaigns],
@@ -72,7 +75,7 @@ class Plans:
     @classmethod
     def of_tables(cls, campaigns: pd.DataFrame, targets: pd.DataFrame) -> Self:
         """Columns of rows of a campaigns table, in their order, with what a targets table plans for them."""
-        facts = {name: campaigns[name].to_numpy(dtype=float, na_value=np.nan) for name in DECLARED}
+        facts: dict[str, Column] = {n: campaigns[n].to_numpy(dtype=float, na_value=np.nan) for n in DECLARED}
         facts["window_h"] = hours_of(campaigns.ends_at) - hours_of(accrues_from(campaigns))
         row = pd.Index(campaigns.campaign_id).get_indexer(pd.Index(targets.campaign_id))
         order = np.argsort(row, kind="stable")
@@ -81,18 +84,25 @@ class Plans:
         # A target planned twice is planned as said last, as in a record.
         last = ~planned.duplicated(["campaign_id", "target_id"], keep="last").to_numpy()
         row, planned = row[last], planned[last]
-        target = planned.target_id.reset_index(drop=True)
-        channel = campaigns.channel.reset_index(drop=True)
+        channel, kind = campaigns.channel.reset_index(drop=True), campaigns.kind.reset_index(drop=True)
         return cls(
             facts,
             row=row,
             exposures=planned.planned_exposures.to_numpy(dtype=float),
+            targets=planned.target_id.reset_index(drop=True),
+            channels=channel.take(row).reset_index(drop=True),
             labels={
-                Entity.TARGET: target,
-                Entity.TARGET_IN_CHANNEL: channel.take(row).reset_index(drop=True) + "/" + target,
                 Entity.CHANNEL: channel,
-                Entity.KIND: campaigns.kind,
-                Entity.KIND_IN_CHANNEL: channel + "/" + campaigns.kind.reset_index(drop=True),
+                Entity.KIND: kind,
+                Entity.KIND_IN_CHANNEL: channel + "/" + kind,
                 Entity.MARKET: pd.Series(THE_MARKET, index=channel.index, dtype="str"),
             },
         )
+
+
+def _facts(campaigns: Sequence[Campaign]) -> Sequence[Column]:
+    """Facts in their order, numbers of a single campaign."""
+    told = [(*_declared(c), hours(c.ends_at, nan) - hours(c.accrues_from)) for c in campaigns]
+    if len(told) == 1:
+        return [nan if fact is None else float(fact) for fact in told[0]]
+    return list(np.array(told, dtype=float).reshape(-1, len(FACTS)).T)  # None becomes NaN

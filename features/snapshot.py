@@ -5,34 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from features.aggregates import AGGREGATES
+from features.aggregates import AGGREGATES, CAMPAIGN_ENTITIES
 from features.builder import HistoryAggregates, computed, planned
+from features.columns import Column
 from features.curves import Floats, hours
+from features.kept import Kept, KeptTargets
 from features.ledgers import Entity
 from features.plans import Plans
 from features.records import Campaign
 from features.schema import History
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """One entity's aggregates: a row a label, a column an aggregate, and a last row for the unseen."""
-
-    names: tuple[str, ...]
-    rows: dict[str, int]
-    values: Floats
-
-    def at(self, labels: Sequence[str]) -> Floats:
-        unseen, row = len(self.rows), self.rows.get
-        if len(labels) == 1:
-            only = row(labels[0], unseen)
-            return self.values[only : only + 1].T
-        return self.values.take([row(label, unseen) for label in labels], axis=0).T
 
 
 @dataclass(frozen=True)
@@ -43,24 +29,23 @@ class Snapshot:
     """
 
     moment: datetime
-    kept: dict[Entity, _Kept]
+    targets: KeptTargets
+    kept: dict[Entity, Kept]
 
     @classmethod
     def of(cls, history: History, moment: datetime) -> Self:
         """Everything known by `moment`."""
         aggregates = HistoryAggregates(history)
-        kept = {}
-        for entity in Entity:
-            labels = aggregates.labels(entity)
-            # One label more than there are, never seen, gives the answer for every other unseen label.
-            known = aggregates.known(entity, [*labels, ""], np.full(len(labels) + 1, hours(moment)))
-            kept[entity] = _kept(entity, labels, known)
-        return cls(moment.astimezone(UTC), kept)
+        labels = {entity: aggregates.labels(entity) for entity in Entity}
+        # One label more than there are, never seen, gives the answer for every other unseen label.
+        known = {entity: aggregates.of(entity, [*labels[entity], ""], hours(moment)) for entity in Entity}
+        return cls.of_known(moment.astimezone(UTC), labels, known)
 
     @classmethod
     def of_known(cls, moment: datetime, labels: Mapping[Entity, Sequence[str]], known: Mapping[Entity, Floats]) -> Self:
         """By entity its aggregates as declared, shape (aggregates, labels and a last one for those never seen)."""
-        return cls(moment, {entity: _kept(entity, list(labels[entity]), known[entity]) for entity in Entity})
+        of_campaigns = {entity: Kept.of(labels[entity], known[entity]) for entity in CAMPAIGN_ENTITIES}
+        return cls(moment, KeptTargets.of(labels, known), of_campaigns)
 
     @classmethod
     def empty(cls, moment: datetime) -> Self:
@@ -68,13 +53,21 @@ class Snapshot:
         unseen = {e: [0.0 if a.amount else np.nan for a in AGGREGATES if a.entity == e] for e in Entity}
         return cls.of_known(moment, dict.fromkeys(Entity, ()), {e: np.array([row]).T for e, row in unseen.items()})
 
-    def known(self, entity: Entity, labels: Sequence[str], moments_h: Floats) -> Floats:  # noqa: ARG002
+    def of_targets(self, channels: Any, targets: Any, moments_h: Column) -> Floats:  # noqa: ARG002
         """See `features.builder.Aggregates`; the answer is as of the snapshot's own moment."""
-        return self.kept[entity].at(labels)
+        return self.targets.many(channels, targets)
+
+    def of_campaigns(self, labels: Mapping[Entity, Any], moments_h: Column) -> Sequence[Column]:
+        """See `of_targets`."""
+        if isinstance(moments_h, float):
+            return [number for entity, kept in self.kept.items() for number in kept.one(labels[entity][0])]
+        return [column for entity, kept in self.kept.items() for column in kept.many(labels[entity])]
 
     def features(self, campaigns: Sequence[Campaign], at: datetime) -> Floats:
         """Features at a moment, shape (campaigns, features) in contract order, C-contiguous float64."""
-        return computed(planned(Plans.of_records(campaigns), np.full(len(campaigns), hours(at)), self))
+        moment_h = hours(at)
+        moments_h = moment_h if len(campaigns) == 1 else np.full(len(campaigns), moment_h)
+        return computed(planned(Plans.of_records(campaigns), moments_h, self))
 
     def age_h(self, at: datetime) -> float:
         """Hours since the snapshot was taken."""
@@ -83,9 +76,10 @@ class Snapshot:
     def to_table(self) -> pd.DataFrame:
         """One row an entity and label, for Parquet; `from_table` reads it back exactly."""
         parts = []
-        for entity, kept in self.kept.items():
-            part = pd.DataFrame(kept.values, columns=list(kept.names))
-            part.insert(0, "label", [*kept.rows, ""])
+        whole = [*self.targets.tables(), *((entity, *kept.table()) for entity, kept in self.kept.items())]
+        for entity, labels, values in whole:
+            part = pd.DataFrame(values, columns=[a.name for a in AGGREGATES if a.entity == entity])
+            part.insert(0, "label", [*labels, ""])
             part.insert(0, "entity", str(entity))
             parts.append(part)
         table = pd.concat(parts, ignore_index=True)
@@ -95,14 +89,9 @@ class Snapshot:
     @classmethod
     def from_table(cls, table: pd.DataFrame) -> Self:
         """The snapshot that `to_table` wrote."""
-        kept = {}
+        labels, known = {}, {}
         for entity in Entity:
             rows = table[table.entity == str(entity)]
-            known = np.array([rows[a.name].to_numpy(dtype=float) for a in AGGREGATES if a.entity == entity])
-            kept[entity] = _kept(entity, rows.label.tolist()[:-1], known)
-        return cls(table.moment.iloc[0].to_pydatetime().astimezone(UTC), kept)
-
-
-def _kept(entity: Entity, labels: list[str], values: Floats) -> _Kept:
-    names = tuple(a.name for a in AGGREGATES if a.entity == entity)
-    return _Kept(names, {label: row for row, label in enumerate(labels)}, np.ascontiguousarray(values.T))
+            labels[entity] = rows.label.tolist()[:-1]
+            known[entity] = np.array([rows[a.name].to_numpy(dtype=float) for a in AGGREGATES if a.entity == entity])
+        return cls.of_known(table.moment.iloc[0].to_pydatetime().astimezone(UTC), labels, known)

@@ -14,14 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Self
+from functools import cached_property, partial
+from math import log
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats
+from features.columns import Column, exp, expm1, larger, over, smaller, where
+from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curve, Curves, Floats
 from features.rhythm import Rhythm
+
+Numbers = TypeVar("Numbers", float, Floats)
 
 BANDS = 10
 """Brokers offer ten levels at least; each maps the band to its own direction."""
@@ -56,11 +60,22 @@ def index(
     return np.maximum(lost, 0.0, out=lost)
 
 
+def index_of_one(curve: Curve, remaining_h: float, delay_h: float, moment_h: float, horizon_h: float) -> float:
+    """`index` of a single campaign: the same formula, in plain numbers."""
+    if not 0 < horizon_h < np.inf:
+        raise ValueError(f"horizon_h {horizon_h} must be a positive, finite number of hours")
+    if not remaining_h > 0:
+        raise ValueError(f"remaining_h {remaining_h} must be more than 0: no campaign has less left than one chunk")
+    lost: float = _LOSS[curve.shape](curve, moment_h + delay_h, horizon_h) / remaining_h
+    return max(lost, 0.0)
+
+
 def expected_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
     """E[V(a) - V(a+X)] in dollars, for campaigns that would go live at a = `live_h`."""
     shape = curves.shape
     if len(shape) and (shape == shape[0]).all():  # the common queue: nothing to split and put together again
-        return _LOSS[int(shape[0])](curves, live_h, horizon_h)
+        whole: Floats = _LOSS[int(shape[0])](curves, live_h, horizon_h)
+        return whole
     loss = np.zeros(len(curves))
     for code, of_shape in _LOSS.items():
         rows = np.flatnonzero(shape == code)
@@ -69,65 +84,66 @@ def expected_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
     return loss
 
 
-def loss_per_hour(index: Floats, remaining_h: npt.ArrayLike, horizon_h: float) -> Floats:
+def loss_per_hour(index: Numbers, remaining_h: Numbers, horizon_h: float) -> Numbers:
     """Dollars an hour of delay costs each campaign: its expected loss over the mean put-off."""
-    expected: Floats = index * np.asarray(remaining_h, dtype=float)
-    return expected / horizon_h
+    return index * remaining_h / horizon_h
 
 
-def _window_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
+def _window_loss(curves: Curves | Curve, live_h: Column, horizon_h: float) -> Column:
     """Slope v/(e-s) from s to e: v h/(e-s) (e^(-x0/h) - e^(-x1/h)), with expm1 so that a long h keeps its digits."""
     if curves.rhythm is not None:
         return _rhythmic_loss(curves, curves.rhythm, live_h, horizon_h)
-    from_h = np.maximum(curves.starts_h, live_h)
-    span = np.maximum(curves.ends_h - from_h, 0.0)
-    slope = curves.value / (curves.ends_h - curves.starts_h)
-    loss: Floats = slope * horizon_h * np.exp((live_h - from_h) / horizon_h) * -np.expm1(-span / horizon_h)
-    return loss
+    from_h = larger(curves.starts_h, live_h)
+    span = larger(curves.ends_h - from_h, 0.0)
+    slope = over(curves.value, curves.ends_h - curves.starts_h)
+    return slope * horizon_h * exp((live_h - from_h) / horizon_h) * -expm1(-span / horizon_h)
 
 
-def _rhythmic_loss(curves: Curves, rhythm: Rhythm, live_h: Floats, horizon_h: float) -> Floats:
+def _rhythmic_loss(curves: Curves | Curve, rhythm: Rhythm, live_h: Column, horizon_h: float) -> Column:
     """Slope v/(e-s) times the rhythm's rate: what accrues discounted from now on, less what does from e on."""
-    from_h = np.minimum(np.maximum(curves.starts_h, live_h), curves.ends_h)
-    # Both moments, and both ends of the window, in one call each: a single campaign costs as much as a hundred.
-    ahead_of_end, ahead_of_start = rhythm.ahead(np.concatenate((curves.ends_h, from_h)), horizon_h).reshape(2, -1)
-    by_end, by_start = rhythm.elapsed(np.concatenate((curves.ends_h, curves.starts_h))).reshape(2, -1)
-    after = np.exp((from_h - curves.ends_h) / horizon_h) * ahead_of_end
-    ahead = np.maximum(ahead_of_start - after, 0.0)
-    slope = curves.value / (by_end - by_start)
-    loss: Floats = slope * np.exp((np.minimum(live_h, from_h) - from_h) / horizon_h) * ahead
-    return loss
+    from_h = smaller(larger(curves.starts_h, live_h), curves.ends_h)
+    ahead_of_end, ahead_of_start = _both(partial(rhythm.ahead, horizon_h=horizon_h), curves.ends_h, from_h)
+    by_end, by_start = _both(rhythm.elapsed, curves.ends_h, curves.starts_h)
+    after = exp((from_h - curves.ends_h) / horizon_h) * ahead_of_end
+    ahead = larger(ahead_of_start - after, 0.0)
+    slope = over(curves.value, by_end - by_start)
+    return slope * exp((smaller(live_h, from_h) - from_h) / horizon_h) * ahead
 
 
-def _deadline_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
+def _deadline_loss(curves: Curves | Curve, live_h: Column, horizon_h: float) -> Column:
     """A drop of v (1 - late fraction) just after due, and of all that is left at the end."""
     ends_first = curves.ends_h <= curves.due_h
-    at_due = np.where(ends_first, 0.0, curves.value * (1 - curves.late_fraction))
-    at_end = np.where(ends_first, curves.value, curves.value * curves.late_fraction)
+    at_due = where(ends_first, 0.0, curves.value * (1 - curves.late_fraction))
+    at_end = where(ends_first, curves.value, curves.value * curves.late_fraction)
     # Live exactly at due is still in time, so that drop lies ahead; live exactly at the end is too late.
-    at_due *= (live_h <= curves.due_h) * _discount(curves.due_h, live_h, horizon_h)
-    at_end *= (live_h < curves.ends_h) * _discount(curves.ends_h, live_h, horizon_h)
-    return at_due + at_end
+    before_due = where(live_h <= curves.due_h, _discount(curves.due_h, live_h, horizon_h), 0.0)
+    before_end = where(live_h < curves.ends_h, _discount(curves.ends_h, live_h, horizon_h), 0.0)
+    return at_due * before_due + at_end * before_end
 
 
-def _half_life_loss(curves: Curves, live_h: Floats, horizon_h: float) -> Floats:
+def _half_life_loss(curves: Curves | Curve, live_h: Column, horizon_h: float) -> Column:
     """Decay at rate k = ln 2 / half-life from s, cut by a drop of what is left at the end."""
-    rate = np.log(2) / curves.half_life_h
-    from_h = np.maximum(curves.starts_h, live_h)
-    span = np.maximum(curves.ends_h - from_h, 0.0)
-    there = curves.value * np.exp(-rate * (from_h - curves.starts_h)) * np.exp((live_h - from_h) / horizon_h)
-    faded = -np.expm1(-(rate + 1 / horizon_h) * span)  # share of value lost or discounted away by the end
+    rate = log(2) / curves.half_life_h
+    from_h = larger(curves.starts_h, live_h)
+    span = larger(curves.ends_h - from_h, 0.0)
+    there = curves.value * exp(-rate * (from_h - curves.starts_h)) * exp((live_h - from_h) / horizon_h)
+    faded = -expm1(-(rate + 1 / horizon_h) * span)  # share of value lost or discounted away by the end
     decay = there * rate / (rate + 1 / horizon_h) * faded
-    loss: Floats = (decay + there * (1 - faded)) * (live_h < curves.ends_h)
-    return loss
+    return where(live_h < curves.ends_h, decay + there * (1 - faded), 0.0)
 
 
-def _discount(drop_h: Floats, live_h: Floats, horizon_h: float) -> Floats:
-    discount: Floats = np.exp(np.minimum(live_h - drop_h, 0.0) / horizon_h)
-    return discount
+def _discount(drop_h: Column, live_h: Column, horizon_h: float) -> Column:
+    return exp(smaller(live_h - drop_h, 0.0) / horizon_h)
 
 
-_LOSS: dict[int, Callable[[Curves, Floats, float], Floats]] = {
+def _both(of: Callable[..., Any], one_h: Column, other_h: Column) -> Any:
+    """The same of two columns of moments, in one call: a column of few costs as much as one of a hundred."""
+    if isinstance(one_h, float):
+        return of(one_h), of(other_h)
+    return of(np.concatenate((one_h, other_h))).reshape(2, -1)
+
+
+_LOSS: dict[int, Callable[[Any, Any, float], Any]] = {
     WINDOW: _window_loss,
     DEADLINE: _deadline_loss,
     HALF_LIFE: _half_life_loss,

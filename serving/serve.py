@@ -136,6 +136,7 @@ def _serve_here(service: Service, settings: Settings, listener: socket.socket) -
     # Imported here: it takes seconds, and a parent process needs none of it.
     import uvicorn  # noqa: PLC0415
 
+    from serving.joined import Joining  # noqa: PLC0415
     from serving.service import application  # noqa: PLC0415
 
     log_to_stderr()
@@ -148,6 +149,7 @@ def _serve_here(service: Service, settings: Settings, listener: socket.socket) -
         log_config=None,
         access_log=False,  # BentoML keeps its own
         server_header=False,
+        http=Joining if service is Service.PRIORITY else "auto",
         timeout_graceful_shutdown=10,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,

@@ -83,7 +83,7 @@ class Bundle:
         """The same bundle, knowing its version in the registry."""
         return replace(self, meta=replace(self.meta, version=version))
 
-    @property
+    @cached_property
     def identity(self) -> ModelIdentity:
         """The bundle's name and version."""
         source: Source = "champion" if self.stands_in is None else "last_good"
@@ -102,13 +102,17 @@ class Bundle:
     def _pricing(self) -> Pricing:
         return Pricing.of(self.meta)
 
+    @cached_property
+    def _incremental(self) -> bool:
+        return self.meta.label is ValueLabel.INCREMENTAL
+
     def values_of(self, rows: Floats) -> Floats:
         """What the model says, in dollars, 0 at least: one entry a row of features in contract order.
 
         The trees predict gross revenue; for incremental value the expected baseline is taken off.
         """
         values: Floats = np.maximum(self._trees.predict(rows), 0.0)
-        return above_baseline(values, rows[:, _BASELINE]) if self.meta.label is ValueLabel.INCREMENTAL else values
+        return above_baseline(values, rows[:, _BASELINE]) if self._incremental else values
 
     def card(self) -> Card:
         """Identity, contract, training window, scale, metrics and the snapshot's moment."""
@@ -199,7 +203,7 @@ class Bundle:
 
     def _taken_off(self, row: Floats) -> tuple[str, ...]:
         """In words what lies between the gross value of the trees and what is answered; nothing for gross values."""
-        return (anyway(float(np.nan_to_num(row[_BASELINE]))),) if self.meta.label is ValueLabel.INCREMENTAL else ()
+        return (anyway(float(np.nan_to_num(row[_BASELINE]))),) if self._incremental else ()
 
     def _why_not(self, rows: Floats, at: datetime) -> list[Unanswerable]:
         age_h, by_targets = self.snapshot.age_h(at), self.meta.by_targets
@@ -222,9 +226,17 @@ class Bundle:
         why_not: Sequence[Unanswerable],
         progress: Mapping[str, Headway],
     ) -> list[Prediction]:
-        whole_h = left_h = self.work_left_h(campaigns)
+        whole_h = left_h = self._left_h(campaigns, [UNTOUCHED] * len(campaigns))
         if progress:
-            told = [progress.get(campaign.campaign_id, UNTOUCHED) for campaign in campaigns]
-            left_h = self.work_left_h(campaigns, [h.done for h in told], [h.spent_h for h in told])
+            left_h = self._left_h(campaigns, [progress.get(c.campaign_id, UNTOUCHED) for c in campaigns])
         fallbacks = why_not if self.stands_in is None else [reason or self.stands_in for reason in why_not]
         return self._pricing.answers(campaigns, values, at, fallbacks, whole_h, left_h)
+
+    def _left_h(self, campaigns: Sequence[Campaign], come: Sequence[Headway]) -> Sequence[Sequence[float]]:
+        """`work_left_h` in plain numbers."""
+        if self.processing is None and len(campaigns) == 1:
+            return [self.meta.seconds_per_unit_prior.left_of_one_h(campaigns[0].work_units, come[0].done)]
+        left: list[list[float]] = self.work_left_h(
+            campaigns, [h.done for h in come], [h.spent_h for h in come]
+        ).tolist()
+        return left

@@ -56,8 +56,8 @@ class MatrixInDollars:
         if not campaigns:
             return []
         prior, units = self.meta.seconds_per_unit_prior, [c.work_units for c in campaigns]
-        whole_h = prior.left_h(units, 0.0)
-        left_h = prior.left_h(units, [progress.get(c.campaign_id, UNTOUCHED).done for c in campaigns])
+        whole_h = prior.left_h(units, 0.0).tolist()
+        left_h = prior.left_h(units, [progress.get(c.campaign_id, UNTOUCHED).done for c in campaigns]).tolist()
         values = self.meta.matrix_dollars.of(self.matrix.points(campaigns))
         why = [f"{self.reason}; valued by the matrix"] * len(campaigns)
         return self._pricing.answers(campaigns, values, at, why, whole_h, left_h)

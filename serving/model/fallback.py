@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from features.contract import FEATURE_NAMES
 from features.curves import Floats
 
@@ -13,7 +11,7 @@ Unanswerable = str | None
 EVIDENCE = ("kind_campaigns", "seen_share", "target_baseline")
 """Features above zero once a campaign's kind ran before, or one of its targets did or earned anything."""
 
-_EVIDENCE, _TARGETS = [FEATURE_NAMES.index(name) for name in EVIDENCE], FEATURE_NAMES.index("targets")
+_ASKED = [FEATURE_NAMES.index(name) for name in (*EVIDENCE, "targets")]
 
 NO_TARGETS = "it names no targets, and the model learned from campaigns that do; valued by the matrix"
 NOTHING_KNOWN = "nothing is known: neither its targets nor its kind were seen before; valued by the matrix"
@@ -30,12 +28,12 @@ def fallback_reasons(
     if max_age_h is not None and snapshot_age_h > max_age_h:
         stale = f"the feature snapshot is {snapshot_age_h:.0f} h old, more than {max_age_h:g} h; valued by the matrix"
         return [stale] * len(features)
+    return [_missing(told, by_targets=by_targets) for told in features.take(_ASKED, axis=1).tolist()]
+
+
+def _missing(told: list[float], *, by_targets: bool) -> Unanswerable:
+    *evidence, targets = told
     # Unknown is NaN, and NaN is not above zero.
-    known = np.logical_or.reduce([features[:, column] > 0 for column in _EVIDENCE])
-    targets = features[:, _TARGETS] > 0
-    if known.all() and (not by_targets or targets.all()):
-        return [None] * len(features)
-    return [
-        NOTHING_KNOWN if not k else NO_TARGETS if by_targets and not t else None
-        for k, t in zip(known, targets, strict=True)
-    ]
+    if not any(each > 0 for each in evidence):
+        return NOTHING_KNOWN
+    return NO_TARGETS if by_targets and not targets > 0 else None

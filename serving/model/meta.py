@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AwareDatetime, FiniteFloat, NonNegativeFloat, PositiveFloat
 
+from features.columns import Column
 from features.curves import Floats
 from features.records import ValueLabel
 from features.rhythm import Rhythm
@@ -34,21 +35,26 @@ class ProcessingPrior:
 
     def p50_h(self, work_units: npt.ArrayLike) -> Floats:
         """Median slot-hours; what `remaining_h` is taken to be before any work is done."""
-        mean: Floats = self.slot_hours_per_unit * (self.setup_units + np.asarray(work_units, dtype=float))
-        median: Floats = mean * exp(-(self.sigma**2) / 2)
-        return median
+        return np.asarray(self._quantiles(np.asarray(work_units, dtype=float))[0])
 
     def p90_h(self, work_units: npt.ArrayLike) -> Floats:
         """Slot-hours that nine of ten campaigns of this size stay below."""
-        high: Floats = self.p50_h(work_units) * exp(_NINETIETH * self.sigma)
-        return high
+        return np.asarray(self._quantiles(np.asarray(work_units, dtype=float))[1])
 
     def left_h(self, work_units: npt.ArrayLike, done: npt.ArrayLike) -> Floats:
         """Slot-hours still needed, p50 and p90, shape (campaigns, 2): in proportion to the share not `done`, 0-1."""
-        median = self.p50_h(work_units) * (1 - np.asarray(done, dtype=float))
-        left = np.empty((len(median), 2))
-        left[:, 0], left[:, 1] = median, median * exp(_NINETIETH * self.sigma)
-        return left
+        quantiles = self._quantiles(np.asarray(work_units, dtype=float), np.asarray(done, dtype=float))
+        return np.column_stack(quantiles)
+
+    def left_of_one_h(self, work_units: float, done: float) -> tuple[float, float]:
+        """The same of a single campaign, in plain numbers."""
+        p50, p90 = self._quantiles(float(work_units), done)
+        return float(p50), float(p90)
+
+    def _quantiles(self, work_units: Column, done: Column = 0.0) -> tuple[Column, Column]:
+        mean = self.slot_hours_per_unit * (self.setup_units + work_units)
+        median = mean * exp(-(self.sigma**2) / 2) * (1 - done)
+        return median, median * exp(_NINETIETH * self.sigma)
 
 
 @dataclass(frozen=True)

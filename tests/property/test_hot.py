@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from features.records import Campaign
+from features.rhythm import WEEK_H
 from serving.api.answers import Predictions
 from serving.api.bodies import ASKED, Asked, read
 from serving.clock import SystemClock
@@ -22,7 +24,7 @@ from serving.errors import BadInput
 from serving.hot import Answering
 from serving.hot.reading import Reader
 from serving.model import Bundle, MatrixModel
-from serving.prediction import NOBODY_BEGAN, Model
+from serving.prediction import NOBODY_BEGAN, Headway, Model, Prediction
 from tests.bundles import TRAINED_AT, tiny_bundle
 from tests.worlds import small_world
 
@@ -145,6 +147,39 @@ def test_what_the_hot_path_reads_the_ordinary_reader_reads_alike(body: dict[str,
         plain = model.predict(expected.campaigns, at, expected.progress or NOBODY_BEGAN)
         whole = Predictions(model=model.identity, predictions=tuple(plain))
         assert json.loads(answer) == json.loads(PREDICTIONS.dump_json(whole))
+
+
+RHYTHM = tuple(1 + 0.5 * (-1) ** (hour % 2) for hour in range(WEEK_H))
+
+
+@cache
+def bundles() -> tuple[Bundle, ...]:
+    """Of an even market, and of one with a rhythm."""
+    bundle = tiny_bundle(small_world())
+    return bundle, replace(bundle, meta=replace(bundle.meta, rhythm=RHYTHM))
+
+
+@given(st.lists(campaigns, min_size=2, max_size=3), st.integers(0, 9 * 24), st.floats(0, 1))
+def test_a_campaign_alone_is_answered_as_it_is_among_others(asked: list[dict[str, Any]], later_h: int, done: float):
+    found = READER.read(json.dumps({"campaigns": asked}).encode())
+    if found is None:
+        return
+    at = TRAINED_AT + timedelta(hours=later_h / 4)
+    progress = {found.campaigns[0].campaign_id: Headway(done=done)}
+    for bundle in bundles():
+        rows = bundle.snapshot.features(found.campaigns, at)
+        answers = bundle.predict(found.campaigns, at, progress)
+        for campaign, row, answer in zip(found.campaigns, rows, answers, strict=True):
+            np.testing.assert_allclose(bundle.snapshot.features([campaign], at), row[None], rtol=1e-9)
+            [alone] = bundle.predict([campaign], at, progress)
+            assert told(alone) == pytest.approx(told(answer), rel=1e-9, abs=1e-9, nan_ok=True)
+            assert (alone.curve, alone.fallback) == (answer.curve, answer.fallback)
+
+
+def told(answer: Prediction) -> tuple[float | None, ...]:
+    times = (answer.processing_s, answer.left_s)
+    quantiles = [quantile for time in times for quantile in (time.p50, time.p90)]
+    return (answer.score, answer.index, answer.value, answer.loss_per_hour, *quantiles)
 
 
 @given(bodies, st.data())

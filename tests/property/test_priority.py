@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curves, Floats, value_at
+from features.curves import DEADLINE, HALF_LIFE, WINDOW, Curve, Curves, Floats, value_at
 from features.rhythm import WEEK_H, Rhythm
-from serving.priority import index
+from serving.priority import index, index_of_one
 from tests.queues import rhythm_of
 
 NOW = 490_000.0
@@ -157,3 +157,20 @@ def test_campaigns_do_not_depend_on_their_company(rows: list[tuple[Curves, float
     together = index(Curves(**columns), works, works, NOW, horizon_h)  # type: ignore[arg-type]
     alone = [index_of(curve, work, horizon_h) for curve, work in rows]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def alone(curve: Curves) -> Curve:
+    """The same curve in plain numbers."""
+    columns = (curve.value, curve.starts_h, curve.ends_h, curve.due_h, curve.shape, curve.late_fraction)
+    value, starts_h, ends_h, due_h, shape, late = (column.item() for column in columns)
+    return Curve(value, starts_h, ends_h, due_h, shape, late, curve.half_life_h.item(), curve.rhythm)
+
+
+@given(a_curve(), works_h, horizons_h, st.one_of(st.none(), st.integers(0, 99)))
+def test_a_single_campaign_has_the_index_it_has_among_others(
+    curve: Curves, work_h: float, horizon_h: float, seed: int | None
+) -> None:
+    curve = replace(curve, rhythm=None if seed is None else rhythm_of(seed))
+    expected = index_of(curve, work_h, horizon_h)
+    found = index_of_one(alone(curve), work_h, work_h, NOW, horizon_h)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)

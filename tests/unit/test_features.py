@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,6 +50,22 @@ def test_a_snapshot_survives_parquet_exactly(world: World, tmp_path: Path) -> No
     assert again.age_h(moment + timedelta(hours=5)) == pytest.approx(5)
     asked = [*world.campaigns, campaign("new", kind="never seen", targets={"never seen": 4.0})]
     np.testing.assert_array_equal(again.features(asked, moment), snapshot.features(asked, moment))
+
+
+def test_a_snapshot_finds_targets_of_channels_whose_names_hold_slashes_and_of_others(world: World) -> None:
+    renamed = [
+        c.revised(channel="mail/eu", targets={f"s/{t}": e for t, e in c.targets.items()}) for c in world.campaigns
+    ]
+    kpis = [replace(kpi, target_id=kpi.target_id and f"s/{kpi.target_id}") for kpi in world.kpis]
+    history = World(renamed, kpis, world.signals, world.launched).history
+    moment = MONDAY + timedelta(weeks=6)
+    elsewhere = [c.revised(campaign_id=f"{c.campaign_id}-sms", channel="sms") for c in world.campaigns[:9]]
+    asked = [*renamed, *elsewhere, *world.campaigns[:9]]
+    snapshot = Snapshot.of(history, moment)
+    for served in (snapshot, Snapshot.from_table(snapshot.to_table())):
+        np.testing.assert_allclose(served.features(asked, moment), build_features(history, asked, moment), rtol=1e-9)
+        alone = np.concatenate([served.features([one], moment) for one in asked])
+        np.testing.assert_allclose(alone, served.features(asked, moment), rtol=1e-9)
 
 
 def test_facts_of_the_future_change_nothing(world: World) -> None:

@@ -28,6 +28,8 @@ def test_facts_that_are_not_declared_and_campaigns_without_targets_are_the_same_
     for name, column in by_record.facts.items():
         np.testing.assert_array_equal(by_table.facts[name], column)
     np.testing.assert_array_equal(by_table.row, by_record.row)
+    assert list(by_table.targets) == by_record.targets
+    assert list(by_table.channels) == by_record.channels
     assert {entity: list(labels) for entity, labels in by_table.labels.items()} == by_record.labels
 
 

@@ -107,7 +107,7 @@ def test_one_delay_may_stand_for_all() -> None:
 
 def test_the_loss_per_hour_is_the_expected_loss_over_the_mean_delay() -> None:
     index = np.array([index_of(WINDOW, 4)])
-    assert priority.loss_per_hour(index, [2.0], H)[0] == pytest.approx(10 * (1 - exp(-3)))
+    assert priority.loss_per_hour(index, np.array([2.0]), H)[0] == pytest.approx(10 * (1 - exp(-3)))
 
 
 @pytest.mark.parametrize("horizon_h", [0, -1, float("inf"), float("nan")])
