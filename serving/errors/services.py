@@ -23,6 +23,18 @@ class ServiceUnreachable(PrecedenceError):
         )
 
 
+class StoreUnreachable(PrecedenceError):
+    """The database server that keeps the queue does not answer, or ended what was under way; nothing is half-done."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    exit_code = ExitCode.UNREACHABLE
+    title = "The store is unreachable"
+
+    def __init__(self, url: str, reason: str) -> None:
+        url, reason = shown_url(url), " ".join(reason.split())
+        super().__init__(f"the database at {url} does not do what it is asked ({reason})", url=url, reason=reason)
+
+
 class ServiceEnded(PrecedenceError):
     """A service that was to run ended by itself; its own last words say why."""
 

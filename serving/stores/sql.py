@@ -1,4 +1,4 @@
-"""The store in a SQL database: SQLite in WAL mode, every commit on disk before it returns."""
+"""The store in a SQL database, SQLite or PostgreSQL: every commit is on disk before it returns."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
 
     Raises
     ------
-    SettingInvalid
-        When the database holds a version of the tables that this build does not know.
+    SettingInvalid, StoreUnreachable
+        See `Database`.
     """
 
     def __init__(self, url: str) -> None:
