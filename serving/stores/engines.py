@@ -29,8 +29,9 @@ _CONNECTING: dict[str, str | int] = {
     "tcp_user_timeout": 10_000,
 }
 """A peer that is cut off is given up within ten seconds, unless the URL says otherwise."""
-_SESSION = "SET idle_in_transaction_session_timeout = '10s'"
-"""Whoever stands still in the middle of a transaction holds up all other writers: the server ends it then."""
+_SESSION = ("SET idle_in_transaction_session_timeout = '10s'", "SET jit = off")
+"""Whoever stands still in the middle of a transaction holds up all other writers: the server ends it then. Our
+statements take less time than compiling them would."""
 
 
 def engine_of(url: str) -> Engine:
@@ -98,7 +99,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
     connection.autocommit = True
-    connection.execute(_SESSION)
+    for setting in _SESSION:
+        connection.execute(setting)
     connection.autocommit = False
 
 

@@ -8,7 +8,7 @@ A statement about one row, whose values are parameters, is rewritten to take its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, BindParameter, Dialect, Insert, Update, bindparam, func, insert, select, true
@@ -36,15 +36,12 @@ class SetStatement:
             .table_valued(*types)
             .render_derived(name="given")
         )
-        self._values = {name: _plain(kind) for name, kind in types.items()}
+        self._is_text = {name: issubclass(_plain(kind), str) for name, kind in types.items()}
         self.text = str(_rewritten(statement, sets, given).compile(dialect=dialect))
 
-    def parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """An array of each parameter's values; of one kind each, as the driver asks for."""
-        return {
-            name: [None if (value := row[name]) is None else kind(value) for row in rows]
-            for name, kind in self._values.items()
-        }
+    def parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """An array of each parameter's values."""
+        return {name: _array([row[name] for row in rows], is_text) for name, is_text in self._is_text.items()}
 
 
 def rounds(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -75,6 +72,21 @@ def _types(statement: Any, sets: Sequence[str] | None) -> dict[str, TypeEngine[A
     if untyped:
         raise TypeError(f"parameters {untyped} have no type: give bindparam one")
     return found
+
+
+def _array(values: Iterable[Any], is_text: bool) -> str:
+    """Values as PostgreSQL reads an array of them; the driver's own way takes as long as the statement does."""
+    if is_text:
+        written = ("NULL" if value is None else f'"{_quoted(value)}"' for value in values)
+    else:
+        written = ("NULL" if value is None else repr(value) for value in values)
+    return f"{{{','.join(written)}}}"
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        return value.replace("\\", "\\\\").replace('"', '\\"')
+    return value
 
 
 def _plain(kind: TypeEngine[Any]) -> type:

@@ -87,6 +87,9 @@ def _make_campaigns() -> None:
         *(_counter(name) for name in ("chunks_done", "tasks", "queued", "leased", "done", "dead")),
         *(sa.Column(name, sa.BigInteger) for name in ("begun_at", "ready_since", "worked_at", "launched_at")),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        # Room beside rows that change all the time: a change that stays in its page touches no index.
+        op.execute("ALTER TABLE campaigns SET (fillfactor = 70)")
     op.create_index("campaigns_by_state", "campaigns", ["state"])
     op.create_index("kpis_by_campaign", "kpis", ["campaign_id", "at"])
     op.create_index("campaigns_by_mark", "campaigns", ["mark"])
