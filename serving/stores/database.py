@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -28,6 +29,11 @@ class Database:
     url : SQLAlchemy URL, such as `sqlite:////var/lib/precedence/queue.db` or `postgresql://user@host/precedence`.
     upgrade : make the tables or bring them up to date, whatever kind of database it is.
 
+    Attributes
+    ----------
+    name : by which a server tells this process's changes from others'.
+    is_shared : whether it is a server's, which other processes may use.
+
     Raises
     ------
     SettingInvalid
@@ -38,7 +44,8 @@ class Database:
 
     def __init__(self, url: str, *, upgrade: bool = False) -> None:
         self._url = url
-        self._engine = engine_of(url)
+        self.name = uuid4().hex
+        self._engine = engine_of(url, self.name)
         self._open = threading.local()
         self.is_shared = self._engine.dialect.name == POSTGRESQL
         self._lost: tuple[type[Exception], ...] = (self._engine.dialect.loaded_dbapi.OperationalError,)
@@ -62,7 +69,7 @@ class Database:
             with within.begin_nested() if apart else nullcontext():
                 yield within
             return
-        with self._told_when_lost(), self._connected(**{FREELY: freely}) as connection, connection.begin():
+        with self.told_when_lost(), self._connected(**{FREELY: freely}) as connection, connection.begin():
             self._open.connection = connection
             try:
                 yield connection
@@ -77,8 +84,17 @@ class Database:
             yield within
             return
         options: dict[str, Any] = _ONE_STATE if self.is_shared else {READING: True}
-        with self._told_when_lost(), self._connected(**options) as connection:
+        with self.told_when_lost(), self._connected(**options) as connection:
             yield connection
+
+    def apart(self) -> Any:
+        """A connection of the driver's own, in no transaction, to be closed by whoever asked for it."""
+        with self.told_when_lost():
+            connection = self._engine.raw_connection()
+            connection.detach()
+        driver: Any = connection.driver_connection
+        driver.autocommit = True
+        return driver
 
     def close(self) -> None:
         """Give back all connections."""
@@ -88,7 +104,7 @@ class Database:
         return self._engine.connect().execution_options(**options)
 
     @contextmanager
-    def _told_when_lost(self) -> Iterator[None]:
+    def told_when_lost(self) -> Iterator[None]:
         """Say in our own words that a server is gone, or ended what was under way; SQLite has none."""
         try:
             yield
@@ -103,7 +119,7 @@ class Database:
 
     def _check_reached(self) -> None:
         try:
-            with self._told_when_lost():
+            with self.told_when_lost():
                 self._engine.connect().close()
         except OperationalError as error:
             raise SettingInvalid("store_url", shown(self._url), f"cannot be opened ({error.orig})") from error

@@ -7,6 +7,7 @@ circle, and what they read stays true until they commit. Readers wait for nobody
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -29,13 +30,17 @@ _CONNECTING: dict[str, str | int] = {
     "tcp_user_timeout": 10_000,
 }
 """A peer that is cut off is given up within ten seconds, unless the URL says otherwise."""
-_SESSION = ("SET idle_in_transaction_session_timeout = '10s'", "SET jit = off")
+_SESSION = ("SET idle_in_transaction_session_timeout = '15s'", "SET jit = off")
 """Whoever stands still in the middle of a transaction holds up all other writers: the server ends it then. Our
 statements take less time than compiling them would."""
+CHANNEL = "precedence"
+"""Where a server tells of every transaction that gave a mark, with the name of the process that made it."""
+SENDER = "precedence.sender"
+"""The setting of a session that keeps that name."""
 
 
-def engine_of(url: str) -> Engine:
-    """An engine for a SQLAlchemy URL of SQLite or PostgreSQL.
+def engine_of(url: str, sender: str) -> Engine:
+    """An engine for a SQLAlchemy URL of SQLite or PostgreSQL; `sender` is told with its changes on `CHANNEL`.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def engine_of(url: str) -> Engine:
             event.listen(made, "connect", _prepare_sqlite)
             event.listen(made, "begin", _begin_sqlite)
         case "postgresql":
-            event.listen(made, "connect", _prepare_postgresql)
+            event.listen(made, "connect", partial(_prepare_postgresql, sender=sender))
             event.listen(made, "begin", _begin_postgresql)
         case _:
             raise SettingInvalid("store_url", shown(url), f"must be of SQLite or PostgreSQL, {_SUCH_AS}")
@@ -97,8 +102,9 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _prepare_postgresql(connection: Any, _record: Any) -> None:
+def _prepare_postgresql(connection: Any, _record: Any, *, sender: str) -> None:
     connection.autocommit = True
+    connection.execute("SELECT set_config(%s, %s, false)", (SENDER, sender))
     for setting in _SESSION:
         connection.execute(setting)
     connection.autocommit = False
