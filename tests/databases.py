@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,7 +16,8 @@ from sqlalchemy import delete
 
 from serving.stores.database import Database
 from serving.stores.schema import metadata
-from tests.bench.peers.servers import postgres
+from tests.bench.peers.servers import postgres, postgresql_binaries, private_directory, unprivileged
+from tests.integration.servers import free_port
 
 
 @contextmanager
@@ -60,3 +63,43 @@ def emptied(url: str) -> str:
                 own = (table.name, table.autoincrement_column.name)
                 connection.execute("SELECT setval(pg_get_serial_sequence(%s, %s), 1, false)", own)
     return url
+
+
+class PrivateServer:
+    """A PostgreSQL server of a test's own, which it may stop and start again."""
+
+    def __init__(self, directory: Path, binaries: Path) -> None:
+        self._data, self._binaries, self._port = directory / "data", binaries, free_port()
+        self._log = directory / "postgresql.log"
+        self._as = unprivileged("postgres")
+        self._run("initdb", "-D", str(self._data), "-U", "test", "-A", "trust", "--no-sync")
+        self.url = f"postgresql://test@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        options = f"-p {self._port} -h 127.0.0.1 -k {self._data}"
+        self._run("pg_ctl", "-D", str(self._data), "-l", str(self._log), "-w", "-o", options, "start")
+
+    def stop(self, how: str = "immediate") -> None:
+        """End it as a crash would, without a word to anybody."""
+        self._run("pg_ctl", "-D", str(self._data), "-m", how, "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._binaries / program), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._as, cwd="/")
+
+
+@contextmanager
+def private_server() -> Iterator[PrivateServer]:
+    """A running server of the test's own; skipped where none is installed, a failure where `CI` is set."""
+    binaries = postgresql_binaries()
+    if binaries is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("PostgreSQL is not installed: none can be started")
+    with private_directory() as directory:
+        server = PrivateServer(directory, binaries)
+        server.start()
+        try:
+            yield server
+        finally:
+            with suppress(subprocess.CalledProcessError):
+                server.stop()

@@ -15,6 +15,8 @@ from serving.errors import SettingInvalid, StoreUnreachable
 from serving.stores import schema
 from serving.stores.engines import FREELY, POSTGRESQL, READING, engine_of, shown
 
+MOVED_TO = "moved to"
+"""Under which a database notes where its queue went, if it did."""
 _ONE_STATE = {READING: True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -128,6 +130,10 @@ class Database:
         versions = Table("alembic_version", MetaData(), Column("version_num", String))
         found = connection.scalar(select(versions)) if inspect(connection).has_table(versions.name) else None
         if found == schema.VERSION:
+            moved_to = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == MOVED_TO))
+            if moved_to is not None:
+                allowed = f"its queue was moved to {moved_to}: set PRECEDENCE_STORE_URL to that"
+                raise SettingInvalid("store_url", shown(self._url), allowed)
             return
         from serving.stores.migrating import migrate, unknown  # noqa: PLC0415 - Alembic takes its time, seldom needed
 

@@ -74,6 +74,14 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
+def is_server(url: str) -> bool:
+    """Whether a URL names a PostgreSQL database."""
+    try:
+        return _with_driver(make_url(url)).get_backend_name() == POSTGRESQL
+    except ArgumentError:
+        return False
+
+
 def _with_driver(url: URL) -> URL:
     # SQLAlchemy would take psycopg2; libpq also knows the scheme by its short name.
     return url.set(drivername="postgresql+psycopg") if url.drivername in {POSTGRESQL, "postgres"} else url

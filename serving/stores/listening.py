@@ -20,7 +20,7 @@ _LOOK_S, _AGAIN_S = 0.5, 1.0
 
 
 class Listening:
-    """A thread that calls `changed` after each change of another process, and after each gap in which one may be missed.
+    """A thread that calls `changed` after each change of another process, and whenever it may have missed one.
 
     It connects again for as long as it takes when the server goes away.
     """
