@@ -32,13 +32,16 @@ def postgresql_server() -> Iterator[str]:
 
 @contextmanager
 def schema_of_its_own(server: str, *, durable: bool = False) -> Iterator[str]:
-    """The URL of an empty schema, gone with the context; unless `durable`, commits there do not wait for the disk."""
+    """The URL of an empty schema, gone with the context, whose name its sessions bear.
+
+    Unless `durable`, commits there do not wait for the disk.
+    """
     name = f"test_{uuid4().hex}"
     options = f"-csearch_path={name}" + ("" if durable else " -csynchronous_commit=off")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
         try:
-            yield f"{server}{'&' if '?' in server else '?'}options={quote(options)}"
+            yield f"{server}{'&' if '?' in server else '?'}options={quote(options)}&application_name={name}"
         finally:
             connection.execute(f"DROP SCHEMA {name} CASCADE")
 

@@ -53,25 +53,25 @@ class Database:
         self._lost: tuple[type[Exception], ...] = (self._engine.dialect.loaded_dbapi.OperationalError,)
         try:
             self._check_reached()
-            with self.writing(freely=True) as connection:
+            # Before there is a table there is none to lock.
+            with self.told_when_lost(), self._connected(**{FREELY: True}) as connection, connection.begin():
                 self._check_version(connection, upgrade=upgrade or not self.is_shared)
         except BaseException:
             self.close()
             raise
 
     @contextmanager
-    def writing(self, *, apart: bool = False, freely: bool = False) -> Iterator[Connection]:
+    def writing(self, *, apart: bool = False) -> Iterator[Connection]:
         """A transaction that may change things: committed at the end, undone by an exception.
 
-        Within another one of this thread it is part of that; if set `apart`, an exception undoes it alone. One that
-        goes `freely` has a server's other writers beside it until it takes a mark, and waits for nobody before.
+        Within another one of this thread it is part of that; if set `apart`, an exception undoes it alone.
         """
         within: Connection | None = getattr(self._open, "connection", None)
         if within is not None:
             with within.begin_nested() if apart else nullcontext():
                 yield within
             return
-        with self.told_when_lost(), self._connected(**{FREELY: freely}) as connection, connection.begin():
+        with self.told_when_lost(), self._connected() as connection, connection.begin():
             self._open.connection = connection
             try:
                 yield connection
@@ -93,8 +93,8 @@ class Database:
         """A connection of the driver's own, in no transaction, to be closed by whoever asked for it."""
         with self.told_when_lost():
             connection = self._engine.raw_connection()
-            connection.detach()
         driver: Any = connection.driver_connection
+        connection.detach()
         driver.autocommit = True
         return driver
 

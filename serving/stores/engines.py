@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from serving.errors import SettingInvalid
 
 READING, FREELY = "reading", "freely"
-"""Execution options of a connection: its transaction only reads; it writes, but goes alone only from its mark on."""
+"""Execution options of a connection: its transaction only reads; it writes, but has a server's others beside it."""
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _BUSY_MS = 30_000

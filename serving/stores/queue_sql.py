@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import BigInteger, bindparam, func, literal_column, or_, select, update
 
 from serving.scheduling.states import State
 from serving.scheduling.work import Lease, Outcome, Reached, Want
@@ -20,10 +20,11 @@ from serving.stores.prepared import Prepared
 from serving.stores.schema import Moment, campaigns, in_state, micros, tasks
 from serving.stores.turns_sql import keep
 
-_MAY_RUN = campaigns.c.state.in_([literal_column(f"'{state}'") for state in (State.READY, State.RUNNING)])
 _CLAIMABLE = Prepared(
     select(campaigns.c.campaign_id, campaigns.c.number).where(
-        campaigns.c.campaign_id == bindparam("own"), campaigns.c.queued > literal_column("0"), _MAY_RUN
+        campaigns.c.campaign_id == bindparam("own"),
+        campaigns.c.queued > literal_column("0"),
+        campaigns.c.state.in_([literal_column(f"'{state}'") for state in (State.READY, State.RUNNING)]),
     )
 )
 
@@ -37,9 +38,8 @@ _OLDEST = Prepared(
     .order_by(tasks.c.key)
     .limit(bindparam("most", type_=BigInteger))
     .offset(literal_column("0"))
-    .with_for_update(skip_locked=True, key_share=True)
 )
-"""A campaign's tasks that may run now, oldest first, without those that another claims at this moment."""
+"""A campaign's tasks that may run now, oldest first."""
 
 _LEASED = Prepared(
     update(tasks)
@@ -53,14 +53,13 @@ _LEASED = Prepared(
 )
 _BEGUN = Prepared(
     update(campaigns)
-    .where(campaigns.c.number == bindparam("own"), _MAY_RUN)
+    .where(campaigns.c.number == bindparam("own"))
     .values(
         state=literal_column(f"'{State.RUNNING}'"),
         queued=campaigns.c.queued - bindparam("count"),
         leased=campaigns.c.leased + bindparam("count"),
         begun_at=func.coalesce(campaigns.c.begun_at, bindparam("now", type_=Moment)),
-    )
-    .returning(campaigns.c.number),
+    ),
     sets=("mark",),
 )
 _LOST = select(tasks.c.key, tasks.c.campaign).where(in_state(TaskState.LEASED))
@@ -77,19 +76,20 @@ class SqlQueue(OnDatabase):
         most: dict[str, int] = defaultdict(int)
         for want in wanted:
             most[want.campaign_id] += max(want.tasks, 0)
-        with self._database.writing(freely=True) as connection:
-            own = dict(_CLAIMABLE.each(connection, [{"own": name} for name in most]))
-            asked = [{"own": own[name], "now": micros(at), "most": most[name]} for name in own]
+        with self._database.writing() as connection:
+            numbers = dict(_CLAIMABLE.each(connection, [{"own": name} for name in most]))
+            asked = [{"own": own, "now": micros(at), "most": most[name]} for name, own in numbers.items()]
             oldest: dict[int, deque[Sequence[Any]]] = defaultdict(deque)
             for number, *kept in sorted(_OLDEST.each(connection, asked), key=_key):
                 oldest[number].append(kept)
             if not oldest:
                 return []
-            begun = self._begun(connection, {number: len(chosen) for number, chosen in oldest.items()}, at)
+            same = {"now": micros(at), "mark": next_mark(connection)}
+            _BEGUN.many(connection, [{"own": own, "count": len(some), **same} for own, some in oldest.items()])
             leases = [
                 lease_of(want.campaign_id, oldest[number].popleft(), at, until, one_chunk=want.one_chunk, newer=1)
                 for want in wanted
-                if (number := own.get(want.campaign_id)) in begun
+                if (number := numbers.get(want.campaign_id)) is not None
                 for _ in range(min(want.tasks, len(oldest[number])))
             ]
             held = {"owner": owner, "lease_until": micros(until), "chunk_from": micros(at)}
@@ -129,12 +129,6 @@ class SqlQueue(OnDatabase):
             if turns:
                 keep(connection, turns, numbers, at, next_mark(connection))
         return len(turns)
-
-    def _begun(self, connection: Connection, counts: Mapping[int, int], at: datetime) -> set[int]:
-        """Count tasks of campaigns as leased; return the campaigns still there to run, as one may have been stopped."""
-        same = {"now": micros(at), "mark": next_mark(connection)}
-        rows = [{"own": number, "count": count, **same} for number, count in counts.items()]
-        return {number for (number,) in _BEGUN.each(connection, rows)}
 
 
 def _key(found: Sequence[Any]) -> int:
