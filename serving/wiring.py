@@ -182,7 +182,7 @@ def make_home(settings: Settings) -> None:
         raise SettingInvalid("home", str(settings.home), allowed) from error
 
 
-def check(settings: Settings, *, schedules: bool) -> None:
+def check(settings: Settings, *, schedules: bool = True) -> None:
     """Refuse settings whose ports, files, modules or database cannot be used, before a process is started on them.
 
     Parameters
