@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +34,11 @@ class StoreUnreachable(PrecedenceError):
     def __init__(self, url: str, reason: str) -> None:
         url, reason = shown_url(url), " ".join(reason.split())
         super().__init__(f"the database at {url} does not do what it is asked ({reason})", url=url, reason=reason)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How long to wait at least."""
+        return {"retry-after": "1"}
 
 
 class ServiceEnded(PrecedenceError):
