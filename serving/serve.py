@@ -76,7 +76,7 @@ def serve_one(service: Service, settings: Settings, *, tied: bool) -> None:
         # BentoML's services would otherwise share a directory for their metrics, and empty it at every start.
         # Set before anything is imported that counts: it looks there once.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-        _check(settings)
+        _check(settings, schedules=service is Service.SCHEDULER)
         listener = _listener(service, settings)
         if service is Service.PRIORITY and settings.priority_workers > 1:
             _serve_with_workers(settings, listener, tied=tied)
@@ -96,7 +96,7 @@ def serve_both(settings: Settings, ready: Callable[[], None]) -> None:
     ServiceEnded, ServiceUnreachable
         When one ends by itself, or does not come up in time.
     """
-    _check(settings)
+    _check(settings, schedules=True)
     for service in Service:
         _listener(service, settings).close()
     with _stopped_by_signals() as stopping, ExitStack() as started:
@@ -126,10 +126,10 @@ def _listener(service: Service, settings: Settings) -> socket.socket:
     return listener
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, *, schedules: bool) -> None:
     from serving.wiring import check  # noqa: PLC0415 - see where metrics are kept
 
-    check(settings)
+    check(settings, schedules=schedules)
 
 
 def _serve_here(service: Service, settings: Settings, listener: socket.socket) -> None:

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     )
     http_timeout_s: Positive = Field(30.0, description="wall-clock seconds that the answer to a chunk may take")
     lease_s: Positive = Field(60.0, description="wall-clock seconds a worker may hold a task without a sign of life")
+    lead_s: Positive = Field(
+        3.0, description="wall-clock seconds without a sign of life after which a stand-by takes the lead"
+    )
     refresh_s: Positive = Field(900.0, description="wall-clock seconds after which a waiting campaign is scored anew")
     attempts: PositiveInt = Field(5, description="tries of one chunk before its task is given up as a dead letter")
     most_queued_tasks: PositiveInt = Field(2_000_000, description="queued tasks beyond which no more are taken in")

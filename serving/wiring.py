@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from socket import gethostname
 
 from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
@@ -39,6 +40,7 @@ from serving.sidecar import Sidecar
 from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
 from serving.succession import Line, Reign, meters
+from serving.terms import check_terms, terms_of
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,28 @@ def clock(settings: Settings, store: SqlStore) -> Clock:
         return SystemClock()
     origin = settings.clock_origin or SystemClock().now()
     return ScaledClock.continued(store, origin, settings.clock_scale)
+
+
+def name(settings: Settings) -> str:
+    """What a scheduler is called among others of the same store."""
+    return f"{gethostname()} {settings.host}:{settings.scheduler_port}"
+
+
+def queue(settings: Settings) -> SqlStore:
+    """The store of a scheduler that may lead, or stand by for the one that does.
+
+    Raises
+    ------
+    SettingInvalid, StoreUnreachable
+        When it cannot be opened or used as it is, or is scheduled on other terms.
+    """
+    store = SqlStore(settings.store_url)
+    try:
+        check_terms(store, settings, name(settings), clock(settings, store).now())
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def handlers(settings: Settings) -> Handlers:
@@ -158,12 +182,16 @@ def make_home(settings: Settings) -> None:
         raise SettingInvalid("home", str(settings.home), allowed) from error
 
 
-def check(settings: Settings) -> None:
-    """Refuse settings whose ports, files or modules cannot be used, before a process is started on them.
+def check(settings: Settings, *, schedules: bool = True) -> None:
+    """Refuse settings whose ports, files, modules or database cannot be used, before a process is started on them.
+
+    Parameters
+    ----------
+    schedules : whether a scheduler is to be started, which alone needs the database.
 
     Raises
     ------
-    SettingInvalid
+    SettingInvalid, StoreUnreachable
     """
     if settings.priority_port == settings.scheduler_port:
         raise SettingInvalid("scheduler_port", settings.scheduler_port, "must be another port than priority_port")
@@ -171,6 +199,8 @@ def check(settings: Settings) -> None:
     make_home(settings)
     matrix(settings)
     handlers(settings)
+    if schedules:
+        queue(settings).close()
 
 
 @asynccontextmanager
@@ -178,7 +208,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """A running scheduler on this event loop, and the desk in front of it; both end with the context."""
     make_home(settings)
     known = handlers(settings)
-    store = SqlStore(settings.store_url)
+    store = queue(settings)
     time = clock(settings, store)
     # A lease guards against processes that die, which they do in real time, whatever the clock's pace.
     lease_s, refresh_s = settings.lease_s * settings.clock_scale, settings.refresh_s * settings.clock_scale
@@ -202,9 +232,11 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             executor,
             predictor,
             time,
-            owner=f"{settings.host}:{settings.scheduler_port}",
+            owner=name(settings),
             wake=wake,
             lease_s=lease_s,
+            lead_s=settings.lead_s * settings.clock_scale,
+            terms=terms_of(settings),
             attempts=settings.attempts,
             refresh_s=refresh_s,
             preemption=Preemption(
@@ -221,9 +253,16 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             ),
         )
         loop = asyncio.create_task(tick.run())
+        here = asyncio.get_running_loop()
+
+        def heard() -> None:
+            if tick.leads:  # a stand-by looks by itself, every now and then
+                here.call_soon_threadsafe(wake.set)
+
         try:
             admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
-            yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
+            with store.heard(heard):
+                yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
         finally:
             await tick.stop(_GRACE_S)
             await loop

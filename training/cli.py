@@ -15,6 +15,7 @@ from features.records import ValueLabel
 from serving.auth.cli import app as token_commands
 from serving.cli import app as serving_commands
 from serving.errors import BadInput, ExitCode, PrecedenceError
+from serving.stores.cli import app as database_commands
 
 app = typer.Typer(
     name="precedence",
@@ -27,6 +28,7 @@ app = typer.Typer(
 matrix_commands = typer.Typer(help="The hand-weighted Campaign Prioritization Matrix.", no_args_is_help=True)
 app.add_typer(serving_commands)
 app.add_typer(token_commands, name="token", rich_help_panel="Serve")
+app.add_typer(database_commands, name="db", rich_help_panel="Serve")
 app.add_typer(matrix_commands, name="matrix", rich_help_panel="Learn")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]

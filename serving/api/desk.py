@@ -174,7 +174,8 @@ class Desk:
                 f"the scheduler's last {failing} steps broke off, the last with {reason}: its log has it in full",
                 failing=failing,
             )
-        return f"prediction API: {self.predictor.state}"
+        stands_by = "" if self.tick.leads else "; stands by for another scheduler, which leads"
+        return f"prediction API: {self.predictor.state}{stands_by}"
 
     def queue(self, limit: int, account: str | None, state: State | None) -> Queue:
         """Live campaigns in the order work would start, at most `limit`, of one account or state if asked."""

@@ -35,7 +35,7 @@ from serving.errors.models import (
     TooFewWeeks,
 )
 from serving.errors.overload import BodyTooLarge, QueueFull, SubmittedTooFast, TooMuch
-from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable, TookTooLong
+from serving.errors.services import NotReady, Refused, ServiceEnded, ServiceUnreachable, StoreUnreachable, TookTooLong
 
 __all__ = [
     "AnswerInvalid",
@@ -71,6 +71,7 @@ __all__ = [
     "ServiceUnreachable",
     "SettingInvalid",
     "StaleLease",
+    "StoreUnreachable",
     "SubmittedTooFast",
     "TokenRefused",
     "TokenUnknown",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,23 @@ class ServiceUnreachable(PrecedenceError):
         super().__init__(
             f"no usable answer from {url} ({reason}): start it with 'precedence serve'", url=url, reason=reason
         )
+
+
+class StoreUnreachable(PrecedenceError):
+    """The database server that keeps the queue does not answer, or ended what was under way; nothing is half-done."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    exit_code = ExitCode.UNREACHABLE
+    title = "The store is unreachable"
+
+    def __init__(self, url: str, reason: str) -> None:
+        url, reason = shown_url(url), " ".join(reason.split())
+        super().__init__(f"the database at {url} does not do what it is asked ({reason})", url=url, reason=reason)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How long to wait at least."""
+        return {"retry-after": "1"}
 
 
 class ServiceEnded(PrecedenceError):

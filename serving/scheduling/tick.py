@@ -15,6 +15,7 @@ from serving.scheduling.asking import Asking
 from serving.scheduling.board import Board, moment_at
 from serving.scheduling.books import Books
 from serving.scheduling.decide import decide, logged, next_look_h
+from serving.scheduling.lead import Lead
 from serving.scheduling.life import moves_of
 from serving.scheduling.policy import Policy
 from serving.scheduling.ports import Executor, Predictor, Store
@@ -27,7 +28,6 @@ from serving.scheduling.work import Move, Standing
 
 log = logging.getLogger(__name__)
 
-_LOCK = "scheduler"
 _HORIZON_H = 12.0
 """Only until the first forecast brings its own."""
 _RECOVERIES_A_LEASE = 6
@@ -48,7 +48,9 @@ class Tick:
     owner : a name no other living scheduler bears, such as host and port. A restart under the same name takes over at
         once what it held before; under another name, when the leases run out.
     wake : set by whoever knows that something changed; see `LocalExecutor`.
-    lease_s : seconds of the clock for which a task, and the lead, are held without a sign of life.
+    lease_s : seconds of the clock for which a task is held without a sign of life.
+    lead_s : the same for the lead; as long as a task by default.
+    terms : whatever decides how it schedules, in words; those of who leads and who stands by must be the same.
     attempts : failures or losses of one chunk after which its task becomes a dead letter.
     refresh_s : seconds of the clock after which a campaign is estimated anew.
     emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1.
@@ -60,6 +62,7 @@ class Tick:
 
     Attributes
     ----------
+    leads : whether it does; otherwise it stands by, and its board shows what another made of the queue.
     steps, failed_steps : how many were taken, and how many of them broke off.
     failing, failure : how many broke off in a row up to now, and what the last of them raised.
     """
@@ -75,6 +78,8 @@ class Tick:
         wake: asyncio.Event,
         lease_s: float,
         attempts: int,
+        lead_s: float | None = None,
+        terms: str = "",
         refresh_s: float = 900.0,
         preemption: Preemption | None = None,
         emphasis: float = 0.0,
@@ -91,8 +96,9 @@ class Tick:
         self._books = Books.opened(self._policy.rules, hours(clock.now()))
         self._watch = Watch(store, self._roster, self._books)
         self._asking = Asking(store, predictor, clock, self._watch, wake.set)
-        self._broken = self._has_led = False
-        self._led_until: datetime | None = None
+        self._lead = Lead(store, owner, timedelta(seconds=lead_s or lease_s), terms)
+        self._broken, self._has_led = True, False
+        self.leads = False
         self._recover_at = clock.now()
         self._waiting: list[asyncio.Future[Board]] = []
         self._stopping = False
@@ -125,6 +131,7 @@ class Tick:
                 if not answer.done():
                     answer.set_result(self.board)
             await self._until(due)
+        self._resign()
 
     async def stop(self, grace_s: float) -> None:
         """End the loop, let running tasks reach a checkpoint within `grace_s` seconds of the wall clock, settle all."""
@@ -161,7 +168,8 @@ class Tick:
         """Take one step, and return when the next is due although nothing happens; None for whenever."""
         self.steps += 1
         at = self._clock.now()
-        if not self._leads(at):
+        if not self._is_to_lead(at):
+            self._follow(at)
             return None
         if at >= self._recover_at:
             self._store.recover(at, attempts=self._attempts)
@@ -169,7 +177,7 @@ class Tick:
         self._see(at)
         self._policy = await self._asking.answered(self._policy, _PATIENCE_S)
         at = self._clock.now()
-        if not self._leads(at):  # a process that was held up meanwhile may have lost the lead
+        if not self._is_to_lead(at):  # a process that was held up meanwhile may have lost the lead
             return None
         due_h = self._act(at)
         self._broken = False
@@ -219,15 +227,30 @@ class Tick:
             all_moves += moves
         return all_moves
 
-    def _leads(self, at: datetime) -> bool:
-        """Whether this scheduler holds the lead; kept with half a lease to spare, so that most steps need not write."""
-        if self._led_until is not None and at < self._led_until - self._lease / 2:
-            return True
-        held = self._store.hold(_LOCK, self._owner, at, at + self._lease)
-        if held and (self._led_until is None or at >= self._led_until):
-            self._take_the_lead(at)
-        self._led_until = at + self._lease if held else None
-        return held
+    def _is_to_lead(self, at: datetime) -> bool:
+        """Whether this scheduler holds the lead, and has begun with what the store tells."""
+        held = self._lead.held(at)
+        if not held or self._lead.anew:
+            self.leads = False
+        if not held or self.leads:
+            return held
+        self._take_the_lead(at)
+        self.leads = True
+        return self._lead.renewed(self._clock.now())  # a long queue takes its time to read
+
+    def _follow(self, at: datetime) -> None:
+        """Keep the board true to what another does, so that a stand-by can answer, and take over."""
+        self._see(at)
+        self._watch.fresh()
+        self._board = Board.of(self._roster, self._books, self._executor.slots, self._policy, at)
+        self._broken = False
+
+    def _resign(self) -> None:
+        try:
+            self._lead.resign(self._clock.now())
+        except Exception:
+            log.exception("lead_kept", extra={"owner": self._lead.owner})
+        self.leads = False
 
     def _take_the_lead(self, at: datetime) -> None:
         """Begin with what the store tells: what was seen and booked here may have been another's doing since."""
@@ -235,12 +258,13 @@ class Tick:
         lost = 0 if self._has_led else self._store.recover(at, attempts=self._attempts, owner=self._owner)
         self._books.reopen(hours(at))
         self._watch.start(at)
-        self._has_led = True
+        self._broken, self._has_led = False, True
         log.info("leading", extra={"owner": self._owner, "recovered": lost})
 
     async def _until(self, due: datetime | None) -> None:
-        """Wait until woken or due, a third of a lease at most: leases of others run out unannounced."""
-        wait = self._lease / 3 if due is None else min(due - self._clock.now(), self._lease / 3)
+        """Wait until woken or due, a third of a hold at most: those of others run out unannounced."""
+        longest = min(self._lease, self._lead.lasts) / 3
+        wait = longest if due is None else min(due - self._clock.now(), longest)
         waits = {
             asyncio.ensure_future(self._wake.wait()),
             asyncio.ensure_future(self._clock.sleep(max(wait.total_seconds(), _LEAST_WAIT_S))),

@@ -30,7 +30,7 @@ _LEASED = Prepared(
     .where(tasks.c.key == bindparam("own"))
 )
 _HELD = Prepared(
-    select(tasks.c.fence, tasks.c.chunk, tasks.c.campaign).where(
+    select(tasks.c.key, tasks.c.fence, tasks.c.chunk, tasks.c.campaign).where(
         tasks.c.key == bindparam("own"), in_state(TaskState.LEASED)
     )
 )
@@ -65,17 +65,20 @@ def lease_of(
     )
 
 
-def stored_lease(connection: Connection, key: int) -> Lease:
-    """The lease of a leased task."""
-    ((campaign_id, chunk_from, until, one_chunk, *kept),) = _LEASED.all(connection, {"own": key})
-    return lease_of(campaign_id, kept, moment(chunk_from), moment(until), one_chunk=bool(one_chunk))
+def stored_leases(connection: Connection, keys: Iterable[int]) -> list[Lease]:
+    """The leases of leased tasks, in the order of their keys."""
+    found = _LEASED.each(connection, [{"own": key} for key in keys])
+    leases = [
+        lease_of(campaign_id, kept, moment(chunk_from), moment(until), one_chunk=bool(one_chunk))
+        for campaign_id, chunk_from, until, one_chunk, *kept in found
+    ]
+    return sorted(leases, key=lambda lease: lease.key)
 
 
 def held_of(connection: Connection, leases: Iterable[Lease]) -> tuple[dict[int, Held], dict[int, int]]:
     """Which of these tasks are leased now, by key, and the numbers of their campaigns."""
     held: dict[int, Held] = {}
     numbers: dict[int, int] = {}
-    for key in {lease.key for lease in leases}:
-        for fence, chunk, number in _HELD.all(connection, {"own": key}):
-            held[key], numbers[key] = Held(fence, chunk), number
+    for key, fence, chunk, number in _HELD.each(connection, [{"own": key} for key in {lease.key for lease in leases}]):
+        held[key], numbers[key] = Held(fence, chunk), number
     return held, numbers

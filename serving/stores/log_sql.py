@@ -78,6 +78,13 @@ class SqlLog(OnDatabase):
             connection.execute(insert(lock).values(name=name, owner=owner, until=until))
             return True
 
+    def holder(self, name: str, at: datetime) -> str | None:
+        """Who holds a lock; see `Notes.holder`."""
+        lock = schema.locks.c
+        with self._database.reading() as connection:
+            owner: str | None = connection.scalar(select(lock.owner).where(lock.name == name, lock.until > at))
+        return owner
+
 
 def _fresh(connection: Connection, kpis: Sequence[Kpi]) -> list[Kpi]:
     """The results that are not there yet, each once."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, func, literal_column, select, update
 
+from serving.stores.engines import CHANNEL, POSTGRESQL, SENDER
 from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, dependencies, marks
 
-_NEXT = Prepared(update(marks).values(highest=marks.c.highest + literal_column("1")).returning(marks.c.highest))
+_RAISED = update(marks).values(highest=marks.c.highest + literal_column("1"))
+_NEXT = Prepared(_RAISED.returning(marks.c.highest))
+_TOLD = func.pg_notify(literal_column(f"'{CHANNEL}'"), func.current_setting(literal_column(f"'{SENDER}'")))
+_NEXT_TOLD = Prepared(_RAISED.returning(marks.c.highest, _TOLD))
 _HIGHEST = Prepared(select(marks.c.highest))
 _before = campaigns.alias("before")
 _FOLLOWERS = Prepared(
@@ -28,9 +32,10 @@ _FOLLOWERS = Prepared(
 def next_mark(connection: Connection) -> int:
     """A mark above all before, for all that the transaction changes.
 
-    Writers hold the row until they commit, so marks are given in the order in which changes become visible.
+    Writers hold the row until they commit, so marks are given in the order in which changes become visible. A server
+    then tells whoever listens (see `Listening`).
     """
-    ((mark,),) = _NEXT.all(connection, {})
+    ((mark, *_),) = (_NEXT_TOLD if connection.dialect.name == POSTGRESQL else _NEXT).all(connection, {})
     return int(mark)
 
 

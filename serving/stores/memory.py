@@ -70,6 +70,12 @@ class MemoryLog(InMemory):
                 self._memory.locks[name] = (owner, until)
             return free
 
+    def holder(self, name: str, at: datetime) -> str | None:
+        """Who holds a lock; see `Notes.holder`."""
+        with self._memory.lock:
+            owner, until = self._memory.locks.get(name, (None, at))
+        return owner if until > at else None
+
 
 class MemoryStore(MemoryIntake, MemoryStandings, MemoryQueue, MemoryLog):
     """Keeps everything in this process; safe to share between its threads."""

@@ -10,8 +10,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+from serving.stores.engines import POSTGRESQL
+
 FIRST = "0001"
 """The version that a database without a version of its own has: those made before there were migrations."""
+
+_ONE_AT_A_TIME = 0x70726563
+"""The advisory lock of whoever migrates: any number that no other user of the database is likely to take."""
 
 
 def scripts() -> ScriptDirectory:
@@ -19,22 +24,31 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory(str(Path(__file__).with_name("migrations")))
 
 
-def migrate(connection: Connection) -> str | None:
-    """Take every step from the database's version to the newest; return a version that is unknown here instead.
+def unknown(connection: Connection) -> str | None:
+    """The version of the database's tables if this build does not know it."""
+    found = _version(connection)
+    known = {script.revision for script in scripts().walk_revisions()}
+    return None if found is None or found in known else found
+
+
+def migrate(connection: Connection) -> None:
+    """Take every step from the database's version, which must be known here, to the newest.
 
     All of it is part of the connection's transaction: a step that fails leaves the database as it was.
     """
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:own)"), {"own": _ONE_AT_A_TIME})
     known = scripts()
     context = MigrationContext.configure(connection)
-    found = context.get_current_revision() or _before_migrations(connection)
-    if found is not None and found not in {script.revision for script in known.walk_revisions()}:
-        return found
-    if found == FIRST:
+    if _version(connection) == FIRST:
         context.stamp(known, FIRST)
     with EnvironmentContext(Config(), known, fn=lambda revision, _: known._upgrade_revs("head", revision)) as steps:
         steps.configure(connection=connection, transactional_ddl=True)
         steps.run_migrations()
-    return None
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision() or _before_migrations(connection)
 
 
 def _before_migrations(connection: Connection) -> str | None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, literal_column, or_, select, update
+from sqlalchemy import BigInteger, bindparam, func, literal_column, or_, select, update
 
 from serving.scheduling.states import State
 from serving.scheduling.work import Lease, Outcome, Reached, Want
 from serving.stores.database import OnDatabase
-from serving.stores.leases_sql import KEPT, held_of, lease_of, stored_lease
+from serving.stores.leases_sql import KEPT, held_of, lease_of, stored_leases
 from serving.stores.lifecycle import TaskState, judged, loss_of
 from serving.stores.marks import next_mark
 from serving.stores.prepared import Prepared
-from serving.stores.schema import campaigns, in_state, micros, tasks
+from serving.stores.schema import Moment, campaigns, in_state, micros, tasks
 from serving.stores.turns_sql import keep
 
 _CLAIMABLE = Prepared(
-    select(campaigns.c.number).where(
+    select(campaigns.c.campaign_id, campaigns.c.number).where(
         campaigns.c.campaign_id == bindparam("own"),
         campaigns.c.queued > literal_column("0"),
         campaigns.c.state.in_([literal_column(f"'{state}'") for state in (State.READY, State.RUNNING)]),
@@ -28,15 +29,14 @@ _CLAIMABLE = Prepared(
 )
 
 _OLDEST = Prepared(
-    select(*KEPT)
+    select(tasks.c.campaign, *KEPT)
     .where(
         tasks.c.campaign == bindparam("own"),
         in_state(TaskState.QUEUED),
-        tasks.c.key > bindparam("beyond"),
-        or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now")),
+        or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now", type_=Moment)),
     )
     .order_by(tasks.c.key)
-    .limit(bindparam("most"))
+    .limit(bindparam("most", type_=BigInteger))
     .offset(literal_column("0"))
 )
 """A campaign's tasks that may run now, oldest first."""
@@ -58,7 +58,7 @@ _BEGUN = Prepared(
         state=literal_column(f"'{State.RUNNING}'"),
         queued=campaigns.c.queued - bindparam("count"),
         leased=campaigns.c.leased + bindparam("count"),
-        begun_at=func.coalesce(campaigns.c.begun_at, bindparam("now")),
+        begun_at=func.coalesce(campaigns.c.begun_at, bindparam("now", type_=Moment)),
     ),
     sets=("mark",),
 )
@@ -73,24 +73,27 @@ class SqlQueue(OnDatabase):
 
     def claim(self, wanted: Sequence[Want], owner: str, at: datetime, until: datetime) -> list[Lease]:
         """Lease tasks in the order wanted; see `WorkQueue.claim`."""
-        now, leases = micros(at), []
-        held = {"owner": owner, "lease_until": micros(until), "chunk_from": now}
-        begun: dict[int, int] = defaultdict(int)
-        last: dict[int, int] = defaultdict(int)
+        most: dict[str, int] = defaultdict(int)
+        for want in wanted:
+            most[want.campaign_id] += max(want.tasks, 0)
         with self._database.writing() as connection:
-            for want in wanted:
-                for (number,) in _CLAIMABLE.all(connection, {"own": want.campaign_id}):
-                    # Nothing is written before all is chosen: what an earlier want took must not be taken twice.
-                    asked = {"own": number, "beyond": last[number], "now": now, "most": max(want.tasks, 0)}
-                    for kept in _OLDEST.all(connection, asked):
-                        one_chunk = want.one_chunk
-                        leases.append(lease_of(want.campaign_id, kept, at, until, one_chunk=one_chunk, newer=1))
-                        begun[number] += 1
-                        last[number] = leases[-1].key
-            if leases:
-                _LEASED.many(connection, [{"own": lease.key, "one_chunk": lease.one_chunk, **held} for lease in leases])
-                same = {"now": now, "mark": next_mark(connection)}
-                _BEGUN.many(connection, [{"own": own, "count": count, **same} for own, count in begun.items()])
+            numbers = dict(_CLAIMABLE.each(connection, [{"own": name} for name in most]))
+            asked = [{"own": own, "now": micros(at), "most": most[name]} for name, own in numbers.items()]
+            oldest: dict[int, deque[Sequence[Any]]] = defaultdict(deque)
+            for number, *kept in sorted(_OLDEST.each(connection, asked), key=_key):
+                oldest[number].append(kept)
+            if not oldest:
+                return []
+            same = {"now": micros(at), "mark": next_mark(connection)}
+            _BEGUN.many(connection, [{"own": own, "count": len(some), **same} for own, some in oldest.items()])
+            leases = [
+                lease_of(want.campaign_id, oldest[number].popleft(), at, until, one_chunk=want.one_chunk, newer=1)
+                for want in wanted
+                if (number := numbers.get(want.campaign_id)) is not None
+                for _ in range(min(want.tasks, len(oldest[number])))
+            ]
+            held = {"owner": owner, "lease_until": micros(until), "chunk_from": micros(at)}
+            _LEASED.many(connection, [{"own": lease.key, "one_chunk": lease.one_chunk, **held} for lease in leases])
         return leases
 
     def report(
@@ -99,7 +102,7 @@ class SqlQueue(OnDatabase):
         """Keep what became of leases; see `WorkQueue.report`."""
         with self._database.writing() as connection:
             held, numbers = held_of(connection, (lease for lease, _ in reports))
-            turns, answers = judged(reports, held, lambda key: stored_lease(connection, key), at, until)
+            turns, answers = judged(reports, held, lambda key: stored_leases(connection, [key])[0], at, until)
             if turns:
                 keep(connection, turns, numbers, at, next_mark(connection))
         return answers
@@ -121,8 +124,12 @@ class SqlQueue(OnDatabase):
             if not lost.all(connection, asked):
                 return 0
         with self._database.writing() as connection:
-            numbers = dict(sorted(lost.all(connection, asked)))
-            turns = [loss_of(stored_lease(connection, key), attempts) for key in numbers]
+            numbers = dict(lost.all(connection, asked))
+            turns = [loss_of(lease, attempts) for lease in stored_leases(connection, numbers)]
             if turns:
                 keep(connection, turns, numbers, at, next_mark(connection))
         return len(turns)
+
+
+def _key(found: Sequence[Any]) -> int:
+    return int(found[1])

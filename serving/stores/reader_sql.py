@@ -53,7 +53,6 @@ class Choice:
                 dependencies.c.campaign_id.in_(select(campaigns.c.campaign_id).where(chosen)),
                 or_(before.c.state.is_(None), before.c.state != State.DONE),
             )
-            .order_by(dependencies.c.campaign_id, dependencies.c.after_id)
         )
 
 
@@ -71,7 +70,8 @@ class Reader:
         declared = self._campaigns(connection, rows)
         blocked_by: dict[str, list[tuple[str, State | None]]] = defaultdict(list)
         if any(campaign.after for campaign in declared.values()):
-            for own, predecessor, state in connection.execute(choice.blocked_by, parameters):
+            # Sorted here as well: databases do not agree on the order of text.
+            for own, predecessor, state in sorted(connection.execute(choice.blocked_by, parameters).tuples()):
                 blocked_by[own].append((predecessor, None if state is None else State(state)))
         return [_standing(row, declared[row.number], blocked_by.get(row.campaign_id, ())) for row in rows]
 

@@ -27,8 +27,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     literal_column,
-    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -107,7 +107,7 @@ campaigns = Table(
     Column("state", String, nullable=False),
     Column("submitted_at", Moment, nullable=False),
     Column("boost", Float, nullable=False, server_default="1"),
-    Column("pinned", Boolean, nullable=False, server_default=text("0")),
+    Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("value", Float),
     Column("points", Float),  # none where no model was asked
     Column("p50_h", Float),
@@ -177,7 +177,7 @@ tasks = Table(
     _counter("fence"),
     Column("owner", String),
     Column("lease_until", Moment),
-    Column("one_chunk", Boolean, nullable=False, server_default=text("0")),
+    Column("one_chunk", Boolean, nullable=False, server_default=false()),
     Column("error", Text),
     Column("ended_at", Moment),
     UniqueConstraint("campaign", "task_id"),

@@ -1,12 +1,13 @@
-"""The store in a SQL database: SQLite in WAL mode, every commit on disk before it returns."""
+"""The store in a SQL database, SQLite or PostgreSQL: every commit is on disk before it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from serving.stores.database import Database
 from serving.stores.intake_sql import SqlIntake
+from serving.stores.listening import Listening
 from serving.stores.log_sql import SqlLog
 from serving.stores.queue_sql import SqlQueue
 from serving.stores.standings_sql import SqlStandings
@@ -17,8 +18,8 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
 
     Raises
     ------
-    SettingInvalid
-        When the database holds a version of the tables that this build does not know.
+    SettingInvalid, StoreUnreachable
+        See `Database`.
     """
 
     def __init__(self, url: str) -> None:
@@ -28,6 +29,18 @@ class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
     def at_once(self) -> Iterator[None]:
         """Make what is called within durable together; see `Store.at_once`."""
         with self._database.writing(apart=True):
+            yield
+
+    @contextmanager
+    def heard(self, changed: Callable[[], None]) -> Iterator[None]:
+        """Within it, `changed` is called from a thread of its own after every change that another process makes.
+
+        Only a server tells of those; a SQLite file is for one scheduler.
+        """
+        if not self._database.is_shared:
+            yield
+            return
+        with Listening(self._database, changed):
             yield
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, literal_column, or_, update
+from sqlalchemy import Integer, bindparam, func, literal_column, or_, update
 
 from serving.errors import CampaignUnknown
 from serving.scheduling.states import LIVE, Event, State, after
@@ -36,11 +36,14 @@ _MOVED = Prepared(
         campaigns.c.campaign_id == bindparam("own"),
         campaigns.c.state == bindparam("was"),
         # Work added since the scheduler looked must not be lost.
-        or_(bindparam("ends") == literal_column("0"), campaigns.c.queued + campaigns.c.leased == literal_column("0")),
+        or_(
+            bindparam("ends", type_=Integer) == literal_column("0"),
+            campaigns.c.queued + campaigns.c.leased == literal_column("0"),
+        ),
     )
     .values(
-        ready_since=func.coalesce(bindparam("ready_at"), campaigns.c.ready_since),
-        launched_at=func.coalesce(bindparam("launched"), campaigns.c.launched_at),
+        ready_since=func.coalesce(bindparam("ready_at", type_=Moment), campaigns.c.ready_since),
+        launched_at=func.coalesce(bindparam("launched", type_=Moment), campaigns.c.launched_at),
     ),
     sets=("state", "mark"),
 )

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Text, bindparam, func, insert, literal_column, select, update
 
 from serving.stores.lifecycle import Tally, TaskState, Turn
 from serving.stores.prepared import Prepared
-from serving.stores.schema import campaigns, in_state, micros, runs, task_order, tasks
+from serving.stores.schema import Moment, campaigns, in_state, micros, runs, task_order, tasks
 
 _ADVANCED = Prepared(
     update(tasks).where(tasks.c.key == bindparam("own")),
@@ -22,8 +22,8 @@ _ENDED = Prepared(
     update(tasks)
     .where(tasks.c.key == bindparam("own"))
     .values(
-        enqueued_at=func.coalesce(bindparam("queued_at"), tasks.c.enqueued_at),
-        error=func.coalesce(bindparam("failed_with"), tasks.c.error),
+        enqueued_at=func.coalesce(bindparam("queued_at", type_=Moment), tasks.c.enqueued_at),
+        error=func.coalesce(bindparam("failed_with", type_=Text), tasks.c.error),
     ),
     sets=("state", "units_done", "attempts", "not_before", "ended_at"),
 )
@@ -39,7 +39,7 @@ _WAITING = Prepared(
 
 _before, _earlier = tasks.alias("before"), task_order.alias("earlier")
 _FOLLOWING = Prepared(
-    select(task_order.c.key)
+    select(task_order.c.key, tasks.c.campaign)
     .join_from(task_order, tasks, tasks.c.key == task_order.c.key)
     .where(
         task_order.c.after_key == bindparam("own"),
@@ -58,7 +58,7 @@ _COUNTED = Prepared(
     .where(campaigns.c.number == bindparam("own"))
     .values(
         {name: campaigns.c[name] + bindparam(f"more_{name}") for name in _SUMMED}
-        | {"worked_at": func.coalesce(bindparam("gave_back_at"), campaigns.c.worked_at)}
+        | {"worked_at": func.coalesce(bindparam("gave_back_at", type_=Moment), campaigns.c.worked_at)}
     ),
     sets=("mark",),
 )
@@ -125,11 +125,6 @@ def _counted(number: int, tally: Tally, now: int, mark: int) -> dict[str, Any]:
 def _successors(connection: Connection, turns: Iterable[Turn], numbers: Mapping[int, int]) -> list[tuple[int, int]]:
     """Key and campaign of the tasks that waited for the last of those done now, and for nothing else."""
     done = [(turn.was.key, numbers[turn.was.key]) for turn in turns if turn.state is TaskState.DONE]
-    waited_for = {number for number in {number for _, number in done} if _WAITING.all(connection, {"own": number})}
-    opened = {
-        key: number
-        for predecessor, number in done
-        if number in waited_for
-        for (key,) in _FOLLOWING.all(connection, {"own": predecessor})
-    }
-    return list(opened.items())
+    waited_for = set(_WAITING.each(connection, [{"own": number} for number in {number for _, number in done}]))
+    followed = [{"own": key} for key, number in done if (number,) in waited_for]
+    return list(dict.fromkeys((key, number) for key, number in _FOLLOWING.each(connection, followed)))

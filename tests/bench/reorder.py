@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
 
+from serving.stores.sql import SqlStore
 from tests.bench.ours.overtaking import SETTINGS, Overtaken, filled, overtaking
 from tests.bench.ours.reordering import CLAIMED, DRAINED, FULL, ROUNDS, Measured, measured
 from tests.measuring import TOP, Figure, keep
@@ -34,8 +36,8 @@ MOST_WAITED_S = 0.25
 def run(queued: int) -> Measured:
     """The figures of one size, in a directory of its own on the disk that figures are kept on."""
     (TOP / ".bench").mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=TOP / ".bench") as name:
-        found = measured(Path(name), queued // FULL)
+    with TemporaryDirectory(dir=TOP / ".bench") as name, closing(SqlStore(f"sqlite:///{name}/queue.db")) as store:
+        found = measured(store, queued // FULL, lambda: sum(file.stat().st_size for file in Path(name).iterdir()))
     print(
         f"{found.queued:>9,} queued: scored anew in {1e3 * found.rescored_s:.1f} ms, {CLAIMED} claimed in"
         f" {1e3 * found.claimed_s:.2f} ms ({1e3 * found.stale_s:.1f} ms where all drained are wanted too), given"

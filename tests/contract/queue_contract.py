@@ -208,6 +208,14 @@ class QueueContract:
         assert store.standing("sale", after(1)).retry_at == after(30)
         assert claimed(store, at=after(30)).attempts == 0
 
+    @pytest.mark.parametrize(
+        "error", ["", "NULL", 'no "such" list: {a,b}', "C:\\\\lists\n\ttab", "naïve 🎉, '%s' %(own)s"]
+    )
+    def test_an_error_is_kept_word_for_word(self, store: Store, error: str):
+        submitted_ready(store)
+        reported(store, claimed(store), Failed(error, None))
+        assert [letter.error for letter in store.dead_letters()] == [error]
+
     def test_a_failed_task_waits_for_its_retry(self, store: Store):
         submitted_ready(store, tasks=2)
         reported(store, claimed(store), Failed("throttled", after(30)), NOON)

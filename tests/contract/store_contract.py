@@ -77,6 +77,11 @@ class NotesContract:
         assert not store.hold("scheduler", "a", after(19), after(29))
         assert store.hold("another", "a", NOON, NOON + timedelta(seconds=1))
 
+    def test_whoever_holds_a_lock_can_be_named_until_it_lapses(self, store: Store):
+        assert store.holder("scheduler", NOON) is None
+        store.hold("scheduler", "a", NOON, after(10))
+        assert [store.holder("scheduler", after(at)) for at in (0, 9, 10)] == ["a", "a", None]
+
 
 class AtOnceContract:
     def test_calls_within_at_once_see_each_other_and_are_kept_together(self, store: Store):

@@ -14,6 +14,7 @@ from serving.scheduling.work import Completed, Reached, Want
 from serving.stores.memory import MemoryStore
 from serving.stores.sql import SqlStore
 from tests.contract.store_contract import StoreContract
+from tests.databases import emptied, migrated_schema
 from tests.queueing import NOON, a_campaign, a_task, after, claimed, reported, submitted_ready
 
 
@@ -23,31 +24,27 @@ class TestMemoryStore(StoreContract):
         return MemoryStore()
 
 
-class TestSqliteStore(StoreContract):
+class DatabaseContract(StoreContract):
+    """What a store in a database promises beyond: others see what it kept. Brings the fixture `url`."""
+
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[SqlStore]:
-        store = SqlStore(_url(tmp_path))
+    def store(self, url: str) -> Iterator[SqlStore]:
+        store = SqlStore(url)
         yield store
         store.close()
 
-    def test_what_was_kept_is_there_after_a_restart(self, store: SqlStore, tmp_path: Path):
+    def test_what_was_kept_is_there_after_a_restart(self, store: SqlStore, url: str):
         submitted_ready(store)
         lease = reported(store, claimed(store), Reached({"sent": 4}, 4.0), after(10))
         store.close()
-        again = SqlStore(_url(tmp_path))
+        again = SqlStore(url)
         assert again.standing("sale", NOON).campaign == a_campaign()
         assert again.extend([lease], after(80))[0].checkpoint == {"sent": 4}
         again.close()
 
-    def test_every_commit_is_on_disk_and_readers_do_not_wait(self, store: SqlStore):
-        with store._database.reading() as connection:
-            asked = ("journal_mode", "synchronous", "foreign_keys")
-            found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
-        assert found == ["wal", 2, 1]
-
-    def test_what_is_done_at_once_is_seen_by_others_only_when_all_of_it_is_done(self, store: SqlStore, tmp_path: Path):
+    def test_what_is_done_at_once_is_seen_by_others_only_when_all_of_it_is_done(self, store: SqlStore, url: str):
         submitted_ready(store, tasks=2)
-        other = SqlStore(_url(tmp_path))
+        other = SqlStore(url)
         with store.at_once():
             reported(store, claimed(store), Completed())
             assert other.standing("sale", NOON).progress.done == 0
@@ -85,8 +82,29 @@ class TestSqliteStore(StoreContract):
         assert [s.result() for s in submissions].count(True) == 1
 
 
-def _url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/queue.db"
+class TestSqliteStore(DatabaseContract):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/queue.db"
+
+    def test_every_commit_is_on_disk_and_readers_do_not_wait(self, store: SqlStore):
+        with store._database.reading() as connection:
+            asked = ("journal_mode", "synchronous", "foreign_keys")
+            found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
+        assert found == ["wal", 2, 1]
+
+
+@pytest.fixture(scope="module")
+def migrated(postgresql: str) -> Iterator[str]:
+    """The URL of a schema with our tables."""
+    with migrated_schema(postgresql) as url:
+        yield url
+
+
+class TestPostgresqlStore(DatabaseContract):
+    @pytest.fixture
+    def url(self, migrated: str) -> str:
+        return emptied(migrated)
 
 
 @pytest.mark.parametrize(

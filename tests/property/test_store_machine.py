@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import func, select
 
 from serving.errors import PrecedenceError
@@ -32,6 +39,7 @@ from serving.stores.lifecycle import TaskState
 from serving.stores.memory import MemoryStore
 from serving.stores.schema import campaigns, tasks
 from serving.stores.sql import SqlStore
+from tests.databases import emptied, migrated_schema
 from tests.queueing import NOON, a_campaign, a_task, an_estimate
 
 NAMES = ["a", "b", "c", "d"]
@@ -50,12 +58,16 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stores: tuple[SqlStore, MemoryStore] = (SqlStore("sqlite://"), MemoryStore())
+        self.stores: tuple[SqlStore, MemoryStore] = (SqlStore(self.url()), MemoryStore())
         self.at = NOON
         self.leases: list[Lease] = []
         self.reports: list[Any] = []
         self.marks = [store.live(NOON).mark for store in self.stores]
         self.seen: dict[str, Standing] = {}
+
+    def url(self) -> str:
+        """Of an empty database."""
+        return "sqlite://"
 
     def teardown(self) -> None:
         self.stores[0].close()
@@ -275,3 +287,13 @@ def _marked(standing: Standing) -> Standing:
 
 TestStoreMachine = pytest.mark.no_cover(StoreMachine.TestCase)  # it would take twice as long
 TestStoreMachine.settings = settings(max_examples=200 if os.environ.get("CI") else 40, stateful_step_count=50)
+
+
+def test_a_store_on_postgresql_does_the_same(postgresql: str) -> None:
+    with migrated_schema(postgresql) as url:
+
+        class OnPostgresql(StoreMachine):
+            def url(self) -> str:
+                return emptied(url)
+
+        run_state_machine_as_test(OnPostgresql, settings=settings(max_examples=20, stateful_step_count=50))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from features.records import Campaign, Task
+from serving.scheduling.lead import LEAD
 from serving.scheduling.ports import Store
 from serving.scheduling.states import Event
 from serving.scheduling.work import Lease, Move, Outcome, Reached, Want
@@ -121,7 +122,7 @@ class Watched:
     def hold(self, name: str, owner: str, at: datetime, until: datetime) -> bool:
         """See `Notes.hold`."""
         held = self._store.hold(name, owner, at, until)
-        if held and self.leader != owner:
+        if held and name == LEAD and self.leader != owner:
             self.leader = owner
             self._bindings.led_anew()
         return held

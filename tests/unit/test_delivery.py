@@ -116,10 +116,37 @@ async def test_a_second_scheduler_stands_by_until_the_first_is_gone():
     leading.submit("more")
     await waiting.step()
     assert waiting.running() == []
-    assert waiting.tick.board.entries == {}
+    assert [leading.tick.leads, waiting.tick.leads] == [True, False]
+    assert set(waiting.tick.board.entries) == {"sale", "more"}, "it answers for the queue all the same"
     waiting.clock.advance(LEASE_S)
     await waiting.step()
     assert waiting.running() == ["sale"]
+
+
+@story
+async def test_a_scheduler_that_stops_leaves_the_lead_to_the_next():
+    leading = Floor(owner="leading")
+    running = asyncio.create_task(leading.tick.run())
+    await let_run()
+    waiting = Floor(leading.store, owner="waiting")
+    await waiting.step()
+    await leading.tick.stop(grace_s=0)
+    await running
+    await waiting.step()
+    assert [leading.tick.leads, waiting.tick.leads] == [False, True]
+
+
+@story
+async def test_what_a_stand_by_saw_end_is_forgotten():
+    leading = Floor(owner="leading")
+    leading.submit("sale")
+    await leading.step()
+    waiting = Floor(leading.store, owner="waiting")
+    await waiting.step()
+    leading.store.apply("sale", Event.CANCEL)
+    await leading.pass_hours(1)
+    await waiting.step()
+    assert waiting.tick.board.entries == {}
 
 
 @story

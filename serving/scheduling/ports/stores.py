@@ -224,6 +224,10 @@ class Notes(Protocol):
         """Take or keep the named lock `until` a moment; False while another owner holds it."""
         ...
 
+    def holder(self, name: str, at: datetime) -> str | None:
+        """The owner of the named lock, None while it is free."""
+        ...
+
 
 class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
     """One place that keeps it all."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import median
 
 from features.curves import hours
@@ -59,27 +58,26 @@ class Measured:
     bytes_on_disk: int
 
 
-def measured(directory: Path, tasks_each: int) -> Measured:
-    """The figures of a store with so many tasks queued of each campaign that has any."""
-    with closing(SqlStore(f"sqlite:///{directory / 'queue.db'}")) as store:
-        _fill(store, tasks_each)
-        at = RELEASED + timedelta(hours=1)
-        started_s, standings_bytes = _started(store, at)
-        spread = [Want(f"full-{number}", 1) for number in range(CLAIMED)]
-        stale = [*(Want(f"drained-{number}", 1) for number in range(DRAINED)), *spread]
-        claimed_s, reported_s = _claims(store, spread, at)
-        stale_s, _ = _claims(store, stale, at)
-        return Measured(
-            queued=store.backlog().tasks,
-            rescored_s=_rescored(store, at),
-            claimed_s=median(claimed_s),
-            stale_s=median(stale_s),
-            reported_s=median(reported_s),
-            looked_s=_looked(store, at),
-            started_s=started_s,
-            bytes_a_campaign=standings_bytes / (DRAINED + FULL),
-            bytes_on_disk=sum(file.stat().st_size for file in directory.iterdir()),
-        )
+def measured(store: SqlStore, tasks_each: int, bytes_on_disk: Callable[[], int]) -> Measured:
+    """The figures of an empty store, once it has so many tasks queued of each campaign that has any."""
+    _fill(store, tasks_each)
+    at = RELEASED + timedelta(hours=1)
+    started_s, standings_bytes = _started(store, at)
+    spread = [Want(f"full-{number}", 1) for number in range(CLAIMED)]
+    stale = [*(Want(f"drained-{number}", 1) for number in range(DRAINED)), *spread]
+    claimed_s, reported_s = _claims(store, spread, at)
+    stale_s, _ = _claims(store, stale, at)
+    return Measured(
+        queued=store.backlog().tasks,
+        rescored_s=_rescored(store, at),
+        claimed_s=median(claimed_s),
+        stale_s=median(stale_s),
+        reported_s=median(reported_s),
+        looked_s=_looked(store, at),
+        started_s=started_s,
+        bytes_a_campaign=standings_bytes / (DRAINED + FULL),
+        bytes_on_disk=bytes_on_disk(),
+    )
 
 
 def _fill(store: SqlStore, tasks_each: int) -> None:

@@ -86,21 +86,37 @@ def rabbitmq() -> Iterator[str | None]:
             yield url
 
 
+def postgresql_binaries() -> Path | None:
+    """Where the programs of an installed PostgreSQL are, None where there is none."""
+    places = ":".join(str(each / "bin") for each in sorted(Path("/usr/lib/postgresql").glob("*")))
+    binary = shutil.which("postgres", path=f"{places}:{os.environ.get('PATH', '')}")
+    return None if binary is None else Path(binary).parent
+
+
 @contextmanager
 def postgres() -> Iterator[str | None]:
     """The address of a database, None if there is none to be had."""
     url = os.environ.get("BENCH_POSTGRES_URL", POSTGRES)
-    places = ":".join(str(each / "bin") for each in sorted(Path("/usr/lib/postgresql").glob("*")))
-    binary = shutil.which("postgres", path=f"{places}:{os.environ.get('PATH', '')}")
-    if postgres_version(url) or not binary:
+    binaries = postgresql_binaries()
+    if postgres_version(url) or not binaries:
         yield url if postgres_version(url) else None
         return
     port = free_port()
     with private_directory() as directory:
         data = directory / "data"
-        initdb = [str(Path(binary).with_name("initdb")), "-D", str(data), "-U", "bench", "-A", "trust"]
+        initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "bench", "-A", "trust"]
         subprocess.run(initdb, check=True, capture_output=True, user=unprivileged("postgres"))
-        command = [binary, "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(directory)]
+        command = [
+            str(binaries / "postgres"),
+            "-D",
+            str(data),
+            "-p",
+            str(port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            str(directory),
+        ]
         url = f"postgresql://bench@127.0.0.1:{port}/postgres"
         with server(command, directory, {}, user=unprivileged("postgres")) as running:
             until(

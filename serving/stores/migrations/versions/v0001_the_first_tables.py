@@ -48,7 +48,7 @@ def _make_campaigns() -> None:
         sa.Column("state", sa.String, nullable=False),
         sa.Column("submitted_at", sa.BigInteger, nullable=False),
         sa.Column("boost", sa.Float, nullable=False, server_default="1"),
-        sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.text("0")),
+        sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("estimate", sa.JSON),
         sa.Column("estimated_at", sa.BigInteger),
         sa.Column("model_version", sa.String),
