@@ -1,0 +1,78 @@
+"""What a worker hears: a Celery worker in a thread, which passes what the broker brings to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from threading import Thread
+from typing import Any
+
+from celery.worker import WorkController, state
+
+from serving.executors.celery.broker import BEGIN, GIVE_WAY, Broker
+from serving.executors.celery.worker import Hand
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[None]]:
+    """Take messages for a worker until the context ends; the future is done if Celery's worker ends before.
+
+    A message is acknowledged when the store has said whose its leases are, so one that is lost with this process comes
+    again, and none is held for as long as a task takes. One process hears for one worker: Celery's state is global.
+    """
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    ended: asyncio.Future[None] = loop.create_future()
+    queue = broker.queue_of(hand.name)
+    app = broker.app
+    app.conf.task_queues = [queue]
+    app.conf.task_default_queue = queue.name
+
+    def in_loop(step: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(step, loop).result()
+
+    @app.task(name=BEGIN)
+    def begin(giver: str, lease_ids: list[str]) -> None:
+        in_loop(hand.begin(giver, lease_ids))
+
+    @app.task(name=GIVE_WAY)
+    def give_way(lease_ids: list[str], preempted: bool) -> None:
+        in_loop(hand.give_way(lease_ids, preempted=preempted))
+
+    class Controller(WorkController):  # type: ignore[misc]
+        def on_consumer_ready(self, consumer: Any) -> None:  # noqa: ARG002 - Celery's signature
+            loop.call_soon_threadsafe(heard.set)
+
+    controller = Controller(
+        app=app,
+        hostname=hand.name,
+        pool_cls="solo",
+        concurrency=1,
+        without_heartbeat=True,
+        without_gossip=True,
+        without_mingle=True,
+    )
+
+    def listen() -> None:
+        try:
+            controller.start()
+        except BaseException:
+            log.exception("hears_no_more")
+        finally:
+            loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+
+    thread = Thread(target=listen, name="celery", daemon=True)
+    thread.start()
+    try:
+        waiting = asyncio.create_task(heard.wait())
+        await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        yield ended
+    finally:
+        state.should_stop = 0
+        await ended
+        thread.join()
+        state.should_stop = None
