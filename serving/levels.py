@@ -1,4 +1,4 @@
-"""How pressing a message is, in the numbers of the broker that carries it: each has its own direction and its own steps.
+"""How pressing a message is, in the numbers of the broker that carries it: each has its own direction and steps.
 
 It needs the extra `celery`.
 """

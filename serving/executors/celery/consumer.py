@@ -34,11 +34,11 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[No
     def in_loop(step: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, loop).result()
 
-    @app.task(name=BEGIN)
+    @app.task(name=BEGIN)  # type: ignore[untyped-decorator]
     def begin(giver: str, lease_ids: list[str]) -> None:
         in_loop(hand.begin(giver, lease_ids))
 
-    @app.task(name=GIVE_WAY)
+    @app.task(name=GIVE_WAY)  # type: ignore[untyped-decorator]
     def give_way(lease_ids: list[str], preempted: bool) -> None:
         in_loop(hand.give_way(lease_ids, preempted=preempted))
 
@@ -49,12 +49,16 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[No
     controller = Controller(
         app=app,
         hostname=hand.name,
-        pool_cls="solo",
+        pool_cls="threads",
         concurrency=1,
         without_heartbeat=True,
         without_gossip=True,
         without_mingle=True,
     )
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
 
     def listen() -> None:
         try:
@@ -62,12 +66,12 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[No
         except BaseException:
             log.exception("hears_no_more")
         finally:
-            loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+            loop.call_soon_threadsafe(end)
 
     thread = Thread(target=listen, name="celery", daemon=True)
     thread.start()
     try:
-        waiting = asyncio.create_task(heard.wait())
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(heard.wait())
         await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         yield ended

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from kombu.exceptions import KombuError
 
 from serving.clock import Clock
 from serving.executors.celery.broker import BEGIN, GIVE_WAY, Broker
+from serving.executors.pace import Pace
 from serving.scheduling.ports import Running, Store, Worker
 from serving.scheduling.work import Lease, Released
 
@@ -28,11 +30,12 @@ _AWAY_S = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Given:
-    """A lease handed to a worker, which has taken it up `since` a moment, or has not yet."""
+    """A lease handed to a worker, `taken` up by it or not yet, and `since` a moment on one of its slots."""
 
     lease: Lease
     worker: str
     sent: datetime
+    taken: bool = False
     since: datetime | None = None
     yielding: bool = False
 
@@ -72,6 +75,8 @@ class CeleryExecutor:
         self._post = ThreadPoolExecutor(1, thread_name_prefix="post")
         self._sending: set[asyncio.Task[None]] = set()
         self._away_until_s = 0.0
+        self._pace = Pace()
+        self._watching: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
@@ -81,14 +86,8 @@ class CeleryExecutor:
 
     def running(self) -> list[Running]:
         """The tasks that workers have, as the store has them; beyond a worker's slots they stand in line."""
-        alive = self._read()
-        taken: Counter[str] = Counter()
-        running = []
-        for given in self._given.values():
-            on_slot = given.since is not None and taken[given.worker] < alive[given.worker].slots
-            taken[given.worker] += 1
-            running.append(Running(given.lease, given.since if on_slot else None, given.yielding))
-        return running
+        self._read()
+        return [Running(given.lease, given.since, given.yielding) for given in self._given.values()]
 
     def start(self, leases: Sequence[Lease]) -> None:
         """Hand leases to workers, in order; see `Executor.start`."""
@@ -107,14 +106,14 @@ class CeleryExecutor:
             letters.setdefault((worker.name, _UNKNOWN if score is None else score), []).append(lease)
         for (name, score), together in letters.items():
             ids = [lease.lease_id for lease in together]
-            self._send(name, BEGIN, [self._owner, ids], score, lambda given=tuple(together): self._give_back(given))
+            self._send(name, BEGIN, [self._owner, ids], score, partial(self._give_back, together))
 
     def give_way(self, lease_id: str, *, preempted: bool) -> None:
-        """Ask for a lease back at its next checkpoint, or take it back if nobody took it up; see `Executor.give_way`."""
+        """Ask for a lease back at its next checkpoint, or take it back from the broker; see `Executor.give_way`."""
         given = self._given.get(lease_id)
         if given is None or given.yielding:
             return
-        if given.since is None:
+        if not given.taken:
             self._give_back([given.lease])
             return
         given.yielding = True
@@ -131,12 +130,24 @@ class CeleryExecutor:
             await asyncio.wait(self._sending)
         try:
             self._read()
-            self._give_back([given.lease for given in self._given.values() if given.since is None])
+            self._give_back([given.lease for given in self._given.values() if not given.taken])
         except Exception:
             log.exception("stopped_unsettled")
         self._post.shutdown(wait=False)
+        if self._watching is not None:
+            await self._watching
+        self._broker.close()
 
-    async def watch(self) -> None:
+    def fit(self, tasks: int) -> None:  # noqa: ARG002 - how many workers there are is not decided here
+        """Begin to watch the store, with the first step that asks for slots."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    def pace_s(self, campaign_id: str) -> float | None:
+        """Mean seconds a task lately held a slot; see `Pace`."""
+        return self._pace.mean_s(campaign_id)
+
+    async def _watch(self) -> None:
         """Look into the store again and again, and tell when anything changed; until stopped."""
         seen: set[tuple[str, int]] = set()
         slots = 0
@@ -161,22 +172,25 @@ class CeleryExecutor:
 
     def _read(self) -> dict[str, Worker]:
         """Take in how the store has every lease; return the workers that are alive."""
-        alive = {worker.name: worker for worker in self._store.workers(self._clock.now())}
-        outs = {out.lease_id: out for out in self._store.out()}
-        for lease_id, given in list(self._given.items()):
-            out = outs.pop(lease_id, None)
-            if out is None or (out.owner != self._owner and out.owner not in alive):
-                del self._given[lease_id]  # over, or held by one who is gone: it runs out, and holds no slot till then
+        at = self._clock.now()
+        alive = {worker.name: worker for worker in self._store.workers(at)}
+        outs = {out.lease_id: out for out in self._store.out() if out.owner == self._owner or out.owner in alive}
+        # What one holds who is gone runs out, and takes no slot of the others till then.
+        self._given = {lease_id: given for lease_id, given in self._given.items() if lease_id in outs}
+        found = [lease_id for lease_id in outs if lease_id not in self._given]
+        for lease in self._store.leased(found) if found else ():
+            self._given[lease.lease_id] = _Given(lease, outs[lease.lease_id].owner, outs[lease.lease_id].chunk_from)
+        seated: Counter[str] = Counter()
+        for lease_id, given in self._given.items():
+            out = outs[lease_id]
+            began, given.taken = given.taken, out.owner != self._owner
+            if not given.taken:
                 continue
-            if out.owner != self._owner and given.since is None:
-                given.worker, given.since = out.owner, out.chunk_from
             if (out.chunk, out.until) != (given.lease.chunk, given.lease.until):
                 given.lease = replace(given.lease, chunk=out.chunk, until=out.until)
-        found = [out.lease_id for out in outs.values() if out.owner == self._owner or out.owner in alive]
-        for lease in self._store.leased(found) if found else ():
-            out = outs[lease.lease_id]
-            since = None if out.owner == self._owner else out.chunk_from
-            self._given[lease.lease_id] = _Given(lease, out.owner, out.chunk_from, since)
+            seated[out.owner] += 1
+            if given.since is None and seated[out.owner] <= alive[out.owner].slots:
+                given.since = at if began else out.chunk_from
         return alive
 
     def _overdue(self, alive: dict[str, Worker]) -> list[Lease]:
@@ -185,7 +199,7 @@ class CeleryExecutor:
         return [
             given.lease
             for given in self._given.values()
-            if given.since is None and (given.sent <= late or given.worker not in alive)
+            if not given.taken and (given.sent <= late or given.worker not in alive)
         ]
 
     def _give_back(self, leases: Iterable[Lease]) -> None:
@@ -207,7 +221,7 @@ class CeleryExecutor:
             try:
                 await loop.run_in_executor(self._post, self._broker.send, worker, name, arguments, score)
             except (KombuError, OSError) as error:
-                log.warning("not_sent", extra={"worker": worker, "message": name, "reason": str(error)})
+                log.warning("not_sent", extra={"worker": worker, "what": name, "reason": str(error)})
                 self._away_until_s = loop.time() + _AWAY_S
                 failed()
 
