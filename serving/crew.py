@@ -115,8 +115,8 @@ def celery(
 
 
 @asynccontextmanager
-async def hand(settings: Settings, name: str | None, grace_s: float) -> AsyncIterator[asyncio.Future[None]]:
-    """A worker on this event loop; what it has is settled when the context ends, or the future is done before.
+async def hand(settings: Settings, name: str | None, grace_s: float) -> AsyncIterator[asyncio.Event]:
+    """A worker on this event loop; what it has is settled when the context ends, or the event is set before.
 
     Parameters
     ----------

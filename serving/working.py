@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
 
 from serving import crew, wiring
 from serving.errors import ServiceEnded
@@ -34,8 +33,9 @@ async def _work(settings: Settings, name: str | None) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    from serving.executors.celery.consumer import either  # noqa: PLC0415 - it needs an extra
+
     async with crew.hand(settings, name, _GRACE_S) as ended:
-        stopping: asyncio.Future[Any] = asyncio.ensure_future(stopped.wait())
-        await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+        await either(stopped, ended)
     if not stopped.is_set():
         raise ServiceEnded("worker", 1)

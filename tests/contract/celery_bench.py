@@ -1,4 +1,4 @@
-"""An executor over a real broker and one worker, both in this process, so that they share the bench's store and clock."""
+"""An executor over a real broker and a worker, both in this process: they share the bench's store and clock."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ class OverABroker:
     async def settled(self) -> None:
         """Let all go on that can: what was sent is heard, and seen by the scheduler."""
         await asyncio.wait_for(self._ready.wait(), DEADLINE_S)
-        await let_run()
+        await let_run(100)
         await until(lambda: not self.executor._sending and self.broker.sent == self.hand.heard, DEADLINE_S)
-        await let_run()
+        await let_run(100)
         looks, watching = self.store.looks, self.executor._watching
         await until(lambda: self.store.looks > looks + 1 or watching is None or watching.done(), DEADLINE_S)
-        await let_run()
+        await let_run(100)
 
     async def _live(self) -> None:
         """Be a worker until the test is over."""
@@ -125,7 +125,7 @@ class OverABroker:
             async with hearing(self.broker, self.hand) as ended:
                 announcing = asyncio.create_task(self.hand.announce())
                 self._ready.set()
-                await ended
+                await ended.wait()
                 announcing.cancel()
         finally:
             self.broker.forget(self.hand.name)

@@ -144,7 +144,7 @@ class Bench:
 
     async def settled(self) -> None:
         """Let all go on that can, without any time passing."""
-        await (self.executor.settled() if isinstance(self.executor, Elsewhere) else let_run())
+        await (self.executor.settled() if isinstance(self.executor, Elsewhere) else let_run(100))
 
     @property
     def chunks(self) -> list[str]:

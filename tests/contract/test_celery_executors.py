@@ -25,14 +25,14 @@ class OverBrokerContract(ExecutorContract, FailingContract):
 
 
 class TestOverRabbitMQ(OverBrokerContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def broker(self) -> Iterator[str]:
         with required(rabbitmq) as url:
             yield url
 
 
 class TestOverRedis(OverBrokerContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def broker(self) -> Iterator[str]:
         with required(redis) as url:
             yield url

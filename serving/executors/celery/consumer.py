@@ -17,15 +17,24 @@ from serving.executors.celery.worker import Hand
 log = logging.getLogger(__name__)
 
 
+async def either(*events: asyncio.Event) -> None:
+    """Return once one of these events is set."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
 @asynccontextmanager
-async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[None]]:
-    """Take messages for a worker until the context ends; the future is done if Celery's worker ends before.
+async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Event]:
+    """Take messages for a worker until the context ends; the event is set if Celery's worker ends before.
 
     A message is acknowledged when the store has said whose its leases are, so one that is lost with this process comes
     again, and none is held for as long as a task takes. One process hears for one worker: Celery's state is global.
     """
-    loop, heard = asyncio.get_running_loop(), asyncio.Event()
-    ended: asyncio.Future[None] = loop.create_future()
+    loop, ready, ended = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     queue = broker.queue_of(hand.name)
     app = broker.app
     app.conf.task_queues = [queue]
@@ -34,17 +43,17 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[No
     def in_loop(step: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, loop).result()
 
-    @app.task(name=BEGIN)  # type: ignore[untyped-decorator]
+    @app.task(name=BEGIN, shared=False)  # type: ignore[untyped-decorator]
     def begin(giver: str, lease_ids: list[str]) -> None:
         in_loop(hand.begin(giver, lease_ids))
 
-    @app.task(name=GIVE_WAY)  # type: ignore[untyped-decorator]
+    @app.task(name=GIVE_WAY, shared=False)  # type: ignore[untyped-decorator]
     def give_way(lease_ids: list[str], preempted: bool) -> None:
         in_loop(hand.give_way(lease_ids, preempted=preempted))
 
     class Controller(WorkController):  # type: ignore[misc]
         def on_consumer_ready(self, consumer: Any) -> None:  # noqa: ARG002 - Celery's signature
-            loop.call_soon_threadsafe(heard.set)
+            loop.call_soon_threadsafe(ready.set)
 
     controller = Controller(
         app=app,
@@ -56,27 +65,21 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Future[No
         without_mingle=True,
     )
 
-    def end() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
     def listen() -> None:
         try:
             controller.start()
         except BaseException:
             log.exception("hears_no_more")
         finally:
-            loop.call_soon_threadsafe(end)
+            loop.call_soon_threadsafe(ended.set)
 
     thread = Thread(target=listen, name="celery", daemon=True)
     thread.start()
     try:
-        waiting: asyncio.Future[Any] = asyncio.ensure_future(heard.wait())
-        await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        await either(ready, ended)
         yield ended
     finally:
         state.should_stop = 0
-        await ended
+        await ended.wait()
         thread.join()
         state.should_stop = None
