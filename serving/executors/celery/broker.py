@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 BEGIN, GIVE_WAY = "precedence.begin", "precedence.give_way"
 """The names of all that is ever sent: leases to be taken up, and leases to be given back at the next checkpoint."""
+MOST_PRESSING = 100.0
+"""The score of what must not wait behind any lease."""
 
 _EXCHANGE = Exchange("precedence", type="direct")
 _EXPIRES_MS = 3_600_000

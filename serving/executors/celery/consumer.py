@@ -5,16 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from typing import Any
 
+from celery.app.trace import reset_worker_optimizations, setup_worker_optimizations
+from celery.concurrency.solo import TaskPool
 from celery.worker import WorkController, state
+from kombu.exceptions import KombuError
 
-from serving.executors.celery.broker import BEGIN, GIVE_WAY, Broker
+from serving.executors.celery.broker import BEGIN, GIVE_WAY, MOST_PRESSING, Broker
 from serving.executors.celery.worker import Hand
 
 log = logging.getLogger(__name__)
+
+
+class _Inline(TaskPool):  # type: ignore[misc]
+    """Runs each task in the thread that hears, between two messages.
+
+    Celery's event loop sends acknowledgements only when something else wakes it, so with one message at a time the next
+    comes seconds late; its plain loop sends them at once, but keeps the connection alive for green pools alone.
+    """
+
+    is_green = True
 
 
 async def either(*events: asyncio.Event) -> None:
@@ -52,14 +65,18 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Event]:
         in_loop(hand.give_way(lease_ids, preempted=preempted))
 
     class Controller(WorkController):  # type: ignore[misc]
+        def on_before_init(self, **_: Any) -> None:
+            setup_worker_optimizations(app, hand.name)
+
         def on_consumer_ready(self, consumer: Any) -> None:  # noqa: ARG002 - Celery's signature
             loop.call_soon_threadsafe(ready.set)
 
     controller = Controller(
         app=app,
         hostname=hand.name,
-        pool_cls="threads",
+        pool_cls=_Inline,
         concurrency=1,
+        use_eventloop=False,
         without_heartbeat=True,
         without_gossip=True,
         without_mingle=True,
@@ -80,6 +97,10 @@ async def hearing(broker: Broker, hand: Hand) -> AsyncIterator[asyncio.Event]:
         yield ended
     finally:
         state.should_stop = 0
+        with suppress(KombuError, OSError):  # else it ends once no message came for a while
+            for _ in range(2):  # it listens once more after it has seen that it is to stop
+                await asyncio.to_thread(broker.send, hand.name, GIVE_WAY, [[], False], MOST_PRESSING)
         await ended.wait()
         thread.join()
         state.should_stop = None
+        reset_worker_optimizations(app)

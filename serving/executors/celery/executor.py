@@ -15,15 +15,15 @@ from typing import Any
 from kombu.exceptions import KombuError
 
 from serving.clock import Clock
-from serving.executors.celery.broker import BEGIN, GIVE_WAY, Broker
+from serving.executors.celery.broker import BEGIN, GIVE_WAY, MOST_PRESSING, Broker
 from serving.executors.pace import Pace
 from serving.scheduling.ports import Running, Store, Worker
 from serving.scheduling.work import Lease, Released
 
 log = logging.getLogger(__name__)
 
-_MOST_PRESSING, _UNKNOWN = 100.0, 50.0
-"""Scores of what must not wait behind any lease, and of what nobody has judged."""
+_UNKNOWN = 50.0
+"""The score of what nobody has judged."""
 _AWAY_S = 1.0
 """Wall-clock seconds for which nothing is sent to a broker that refused a message."""
 
@@ -121,7 +121,7 @@ class CeleryExecutor:
         def unasked() -> None:
             given.yielding = False
 
-        self._send(given.worker, GIVE_WAY, [[lease_id], preempted], _MOST_PRESSING, unasked)
+        self._send(given.worker, GIVE_WAY, [[lease_id], preempted], MOST_PRESSING, unasked)
 
     async def stop(self, grace_s: float) -> None:  # noqa: ARG002 - workers go on
         """Take back what nobody took up yet. What workers have goes on, and is found by the next scheduler."""
