@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from kombu.exceptions import KombuError
 
 from serving.clock import Clock
 from serving.executors.celery.broker import BEGIN, GIVE_WAY, MOST_PRESSING, Broker
-from serving.executors.pace import Pace
+from serving.executors.celery.tempo import Tempo
 from serving.scheduling.ports import Running, Store, Worker
 from serving.scheduling.work import Lease, Released
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _UNKNOWN = 50.0
 """The score of what nobody has judged."""
+_AHEAD_S = 0.1
+"""Seconds of work that are handed out ahead at most, see docs/decisions/0009."""
 _AWAY_S = 1.0
 """Wall-clock seconds for which nothing is sent to a broker that refused a message."""
 
@@ -38,6 +40,15 @@ class _Given:
     taken: bool = False
     since: datetime | None = None
     yielding: bool = False
+
+
+class _Seen(NamedTuple):
+    """One look: each lease's campaign and chunks, slots at work for each campaign, and slots in all."""
+
+    at: datetime
+    leases: Mapping[str, tuple[str, int]]
+    at_work: Mapping[str, int]
+    slots: int
 
 
 class CeleryExecutor:
@@ -75,7 +86,7 @@ class CeleryExecutor:
         self._post = ThreadPoolExecutor(1, thread_name_prefix="post")
         self._sending: set[asyncio.Task[None]] = set()
         self._away_until_s = 0.0
-        self._pace = Pace()
+        self._tempo = Tempo()
         self._watching: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -96,11 +107,13 @@ class CeleryExecutor:
         if not alive:
             self._give_back(fresh)
             return
-        load = Counter(given.worker for given in self._given.values())
+        load: dict[str, float] = defaultdict(float)
+        for given in self._given.values():
+            load[given.worker] += self._weight(given.lease)
         letters: dict[tuple[str, float], list[Lease]] = {}
         for lease in fresh:
             worker = min(alive.values(), key=lambda each: (load[each.name] / each.slots, each.name))
-            load[worker.name] += 1
+            load[worker.name] += self._weight(lease)
             self._given[lease.lease_id] = _Given(lease, worker.name, self._clock.now())
             score = self._score(lease.task.campaign_id)
             letters.setdefault((worker.name, _UNKNOWN if score is None else score), []).append(lease)
@@ -144,25 +157,37 @@ class CeleryExecutor:
             self._watching = asyncio.create_task(self._watch())
 
     def pace_s(self, campaign_id: str) -> float | None:
-        """Mean seconds a task lately held a slot; see `Pace`."""
-        return self._pace.mean_s(campaign_id)
+        """Mean seconds a task lately held a slot; see `Tempo`."""
+        return self._tempo.mean_s(campaign_id)
 
     async def _watch(self) -> None:
         """Look into the store again and again, and tell when anything changed; until stopped."""
-        seen: set[tuple[str, int]] = set()
-        slots = 0
+        seen = _Seen(self._clock.now(), {}, {}, 0)
         while not self._stopping:
             try:
                 alive = self._read()
                 self._give_back(self._overdue(alive))
-                now = {(given.lease.lease_id, given.lease.chunk) for given in self._given.values()}
-                slots_now = sum(worker.slots for worker in alive.values())
-                if seen - now or slots != slots_now:
+                now = self._seen(alive)
+                ended = Counter(own for lease_id, (own, _) in seen.leases.items() if lease_id not in now.leases)
+                self._tempo.passed((now.at - seen.at).total_seconds(), seen.at_work, ended)
+                if now.slots != seen.slots or any(now.leases.get(name) != was for name, was in seen.leases.items()):
                     self._changed()
-                seen, slots = now, slots_now
+                seen = now
             except Exception:
                 log.exception("look_failed")
             await asyncio.sleep(self._look_s)
+
+    def _seen(self, alive: dict[str, Worker]) -> _Seen:
+        """What there is to compare with at the next look."""
+        leases, at_work = {}, Counter[str]()
+        handed: Counter[str] = Counter()
+        for lease_id, given in self._given.items():
+            own = given.lease.task.campaign_id
+            leases[lease_id] = own, given.lease.chunk
+            handed[given.worker] += 1
+            if given.worker in alive and handed[given.worker] <= alive[given.worker].slots:
+                at_work[own] += 1
+        return _Seen(self._clock.now(), leases, at_work, sum(worker.slots for worker in alive.values()))
 
     def _alive(self) -> dict[str, Worker]:
         """The workers that can be reached, by name."""
@@ -192,6 +217,10 @@ class CeleryExecutor:
             if given.since is None and seated[out.owner] <= alive[out.owner].slots:
                 given.since = at if began else out.chunk_from
         return alive
+
+    def _weight(self, lease: Lease) -> float:
+        """Share of a slot that a lease takes up for as long as it is worth telling apart."""
+        return min((self.pace_s(lease.task.campaign_id) or _AHEAD_S) / _AHEAD_S, 1.0)
 
     def _overdue(self, alive: dict[str, Worker]) -> list[Lease]:
         """Leases that nobody took up in time, or whose worker went before it did."""
