@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     )
     handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(pairs)] = Field(
         default_factory=dict,
-        description="name=module:function, name=process+module:function, name=celery+module:app.task or name=URL, separated by"
-        " commas (or a table)",
+        description="name=module:function, name=process+module:function, name=celery+module:app.task or name=URL,"
+        " separated by commas (or a table)",
     )
     http_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(items)] = Field(
         default_factory=tuple,

@@ -34,12 +34,14 @@ class OwnTask:
     Raises
     ------
     ValueError
-        When the app keeps no results: nobody could tell when a task is done.
+        When it is no app, or one that keeps no results: nobody could tell when a task is done.
     """
 
-    def __init__(self, app: Celery, name: str) -> None:
+    def __init__(self, app: Any, name: str) -> None:
+        if not isinstance(app, Celery):
+            raise ValueError("must lead to a Celery app before the task's name")  # noqa: TRY004 - a setting's value
         if isinstance(app.backend, DisabledBackend):
-            raise ValueError("must be of an app with a result backend, or nobody learns when a task is done")
+            raise ValueError("must be of an app with a result backend, or nobody learns when a task is done")  # noqa: TRY004 - as above
         self._app, self._name = app, name
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="own-task")
 

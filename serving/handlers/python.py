@@ -68,7 +68,8 @@ class Handlers:
         """Make handlers of settings, beside those built in and `http`, which posts to any URL allowed.
 
         A setting is `module:function` of an async or a plain generator function, `process+module:function` of a plain
-        one, `celery+module:app.task.name` of a task of a Celery app, or a URL. An operator who names a URL has allowed it, an address that is not public too.
+        one, `celery+module:app.task.name` of a task of a Celery app, or a URL. An operator who names a URL has allowed
+        it, an address that is not public too.
 
         Raises
         ------

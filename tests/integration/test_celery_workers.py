@@ -106,7 +106,7 @@ def test_work_waits_for_workers_and_outlives_one_that_is_killed(place: Place) ->
     place.submit(url, "sale", tasks=6, seconds=1.0)
     eventually(lambda: waits_for(url, "sale") == "no_worker", "it says that there is no worker")
     first = place.worker()
-    eventually(lambda: place.keys(), "a chunk is done")
+    eventually(place.keys, "a chunk is done")
     first.kill()
     place.worker()
     eventually(lambda: state(url, "sale") == "done", "the campaign is done", 60)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from kombu.exceptions import KombuError
 
@@ -40,15 +40,6 @@ class _Given:
     taken: bool = False
     since: datetime | None = None
     yielding: bool = False
-
-
-class _Seen(NamedTuple):
-    """One look: each lease's campaign and chunks, slots at work for each campaign, and slots in all."""
-
-    at: datetime
-    leases: Mapping[str, tuple[str, int]]
-    at_work: Mapping[str, int]
-    slots: int
 
 
 class CeleryExecutor:
@@ -87,6 +78,9 @@ class CeleryExecutor:
         self._sending: set[asyncio.Task[None]] = set()
         self._away_until_s = 0.0
         self._tempo = Tempo()
+        self._seats: dict[str, int] = {}
+        self._ended: Counter[str] = Counter()
+        self._advanced = False
         self._watching: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -162,32 +156,30 @@ class CeleryExecutor:
 
     async def _watch(self) -> None:
         """Look into the store again and again, and tell when anything changed; until stopped."""
-        seen = _Seen(self._clock.now(), {}, {}, 0)
+        at, slots = self._clock.now(), 0
         while not self._stopping:
+            at_work, before, at = self._at_work(), at, self._clock.now()
             try:
                 alive = self._read()
                 self._give_back(self._overdue(alive))
-                now = self._seen(alive)
-                ended = Counter(own for lease_id, (own, _) in seen.leases.items() if lease_id not in now.leases)
-                self._tempo.passed((now.at - seen.at).total_seconds(), seen.at_work, ended)
-                if now.slots != seen.slots or any(now.leases.get(name) != was for name, was in seen.leases.items()):
-                    self._changed()
-                seen = now
             except Exception:
                 log.exception("look_failed")
+            else:
+                self._tempo.passed((at - before).total_seconds(), at_work, self._ended)
+                slots_before, slots = slots, sum(worker.slots for worker in alive.values())
+                if self._ended or self._advanced or slots != slots_before:
+                    self._ended, self._advanced = Counter(), False
+                    self._changed()
             await asyncio.sleep(self._look_s)
 
-    def _seen(self, alive: dict[str, Worker]) -> _Seen:
-        """What there is to compare with at the next look."""
-        leases, at_work = {}, Counter[str]()
-        handed: Counter[str] = Counter()
-        for lease_id, given in self._given.items():
-            own = given.lease.task.campaign_id
-            leases[lease_id] = own, given.lease.chunk
+    def _at_work(self) -> Counter[str]:
+        """The campaigns of what workers have on their slots, or will have as soon as they hear of it."""
+        handed, at_work = Counter[str](), Counter[str]()
+        for given in self._given.values():
+            if handed[given.worker] < self._seats.get(given.worker, 0):
+                at_work[given.lease.task.campaign_id] += 1
             handed[given.worker] += 1
-            if given.worker in alive and handed[given.worker] <= alive[given.worker].slots:
-                at_work[own] += 1
-        return _Seen(self._clock.now(), leases, at_work, sum(worker.slots for worker in alive.values()))
+        return at_work
 
     def _alive(self) -> dict[str, Worker]:
         """The workers that can be reached, by name."""
@@ -200,8 +192,10 @@ class CeleryExecutor:
         at = self._clock.now()
         alive = {worker.name: worker for worker in self._store.workers(at)}
         outs = {out.lease_id: out for out in self._store.out() if out.owner == self._owner or out.owner in alive}
+        self._seats = {worker.name: worker.slots for worker in alive.values()}
         # What one holds who is gone runs out, and takes no slot of the others till then.
-        self._given = {lease_id: given for lease_id, given in self._given.items() if lease_id in outs}
+        for lease_id in [lease_id for lease_id in self._given if lease_id not in outs]:
+            self._ended[self._given.pop(lease_id).lease.task.campaign_id] += 1
         found = [lease_id for lease_id in outs if lease_id not in self._given]
         for lease in self._store.leased(found) if found else ():
             self._given[lease.lease_id] = _Given(lease, outs[lease.lease_id].owner, outs[lease.lease_id].chunk_from)
@@ -211,6 +205,7 @@ class CeleryExecutor:
             began, given.taken = given.taken, out.owner != self._owner
             if not given.taken:
                 continue
+            self._advanced |= out.chunk != given.lease.chunk
             if (out.chunk, out.until) != (given.lease.chunk, given.lease.until):
                 given.lease = replace(given.lease, chunk=out.chunk, until=out.until)
             seated[out.owner] += 1
