@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -139,6 +139,8 @@ async def hand(settings: Settings, name: str | None, grace_s: float) -> AsyncIte
             yield ended
             await worker.leave(grace_s)
             telling.cancel()
+        with suppress(Exception):  # it expires by itself, where brokers know how
+            await asyncio.to_thread(carrier.forget, worker.name)
     finally:
         await known.close()
         carrier.close()

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 BEGIN, GIVE_WAY = "precedence.begin", "precedence.give_way"
 """The names of all that is ever sent: leases to be taken up, and leases to be given back at the next checkpoint."""
 MOST_PRESSING = 100.0
-"""The score of what must not wait behind any lease."""
+"""The score of what must not wait behind leases: it goes with the most pressing of them."""
 
 _EXCHANGE = Exchange("precedence", type="direct")
 _EXPIRES_MS = 3_600_000
@@ -115,7 +115,7 @@ class Broker:
         )
 
     def forget(self, worker: str) -> None:
-        """Delete the queue of a worker that is gone."""
+        """Delete the queue of a worker that has left."""
         with self.app.connection_for_write() as connection:
             connection.default_channel.queue_delete(self.queue_of(worker).name)
 
