@@ -134,3 +134,20 @@ class OverABroker:
         finally:
             self.broker.forget(self.hand.name)
             self.broker.close()
+
+
+class Unheard(CeleryExecutor):
+    """The scheduler's end alone: a worker is said to be there, and never hears anything."""
+
+    def __init__(
+        self,
+        url: str,
+        store: Disk,
+        _handlers: Mapping[str, Handler | Steps],
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        store.announce(Worker("deaf", 2, clock.now() + timedelta(days=1)), clock.now())
+        terms = {"owner": "here", "lease_s": LEASE_S, "score": lambda _: None, "look_s": 0.001}
+        super().__init__(store, Broker(url), clock, changed=changed, **terms)
+        self.fit(0)

@@ -14,9 +14,11 @@ pytest.importorskip("celery", reason="the extra 'celery' is not installed")
 from serving.executors.celery.broker import BEGIN, GIVE_WAY, MOST_PRESSING, Broker
 from tests.bench.peers.servers import rabbitmq, redis
 from tests.brokers import required
-from tests.contract.celery_bench import OverABroker
+from tests.contract.celery_bench import OverABroker, Unheard
+from tests.contract.executor_bench import LEASE_S, Bench
 from tests.contract.executor_contract import ExecutorContract
 from tests.contract.failing_contract import FailingContract
+from tests.floor import story, until
 
 pytestmark = [pytest.mark.integration]
 
@@ -69,3 +71,28 @@ def test_of_a_broker_without_priorities_that_is_said_once_at_start(caplog: pytes
     carrier.check()
     assert not carrier.keeps_priorities
     assert caplog.text.count("broker_without_priorities") == 1
+
+
+@story
+async def test_what_a_broker_will_not_have_goes_back_and_counts_as_no_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(partial(Unheard, "amqp://127.0.0.1:9//"), tasks=2)
+    assert bench.executor.slots == 2
+    bench.start(2)
+    assert bench.progress().leased == 2
+    await until(lambda: bench.progress().queued == 2, 30)
+    assert "not_sent" in caplog.text
+    assert bench.executor.slots == 0, "for a while nothing is claimed in vain"
+    assert [lease.attempts for lease in bench.leases(2)] == [0, 0]
+    await bench.executor.stop(grace_s=0)
+
+
+@story
+async def test_what_nobody_takes_up_in_time_goes_back_and_counts_as_no_attempt() -> None:
+    bench = Bench(partial(Unheard, "memory://"), tasks=2)
+    bench.start(2)
+    await until(lambda: bench.store.looks > 2)
+    assert bench.progress().leased == 2
+    bench.clock.advance(LEASE_S / 2)
+    await until(lambda: bench.progress().queued == 2)
+    assert [lease.attempts for lease in bench.leases(2)] == [0, 0]
+    await bench.executor.stop(grace_s=0)
