@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 
 from serving import crew, wiring
@@ -26,6 +27,8 @@ def work(settings: Settings, name: str | None) -> None:
     """
     wiring.check_worker(settings)
     log_to_stderr()
+    for each_message in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(each_message).setLevel(logging.WARNING)
     asyncio.run(_work(settings, name))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -22,7 +24,7 @@ from tests.worlds import campaign
 
 pytest.importorskip("celery", reason="the extra 'celery' is not installed")
 
-from tests.bench.peers.servers import rabbitmq, redis
+from tests.bench.peers.servers import rabbitmq, redis, redis_answers
 
 pytestmark = [pytest.mark.integration]
 
@@ -181,3 +183,28 @@ def _refused(home: Path, command: tuple[str, ...], **settings: str) -> str:
     assert done.returncode == ExitCode.WRONG_SETTING, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def test_work_waits_while_the_broker_is_away_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.fail("no redis-server") if os.environ.get("CI") else pytest.skip("no redis-server to restart")
+    port = free_port()
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    url_of_broker = f"redis://127.0.0.1:{port}/0"
+    with ExitStack() as running:
+        with process(command, tmp_path / "redis1.log", {}):
+            eventually(lambda: redis_answers(url_of_broker), "Redis answers")
+            place = Place(tmp_path, url_of_broker, running)
+            url = place.scheduler()
+            place.worker()
+            place.submit(url, "early", tasks=2, seconds=2.0, chunks=4)
+            eventually(lambda: len(place.keys()) >= 2, "both tasks are under way")
+        eventually(lambda: state(url, "early") == "done", "what workers have needs no broker", 30)
+        place.submit(url, "late", tasks=2, seconds=0.2)
+        eventually(lambda: waits_for(url, "late") == "no_worker", "nobody can be reached", 30)
+        with process(command, tmp_path / "redis2.log", {}):
+            eventually(lambda: state(url, "late") == "done", "it goes on by itself", 60)
+            with QueueClient(url) as client:
+                assert client.dead_letters().total == 0
+            running.close()
