@@ -61,6 +61,18 @@ def serve(
 
 
 @app.command(rich_help_panel=PANEL)
+def worker(
+    name: Annotated[str | None, typer.Option(help="One that no other worker bears; made up by default.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Tasks run at once.")] = None,
+) -> None:
+    """Run tasks that the scheduler hands over through the broker, until interrupted; see PRECEDENCE_EXECUTOR."""
+    from serving.settings import Settings
+    from serving.working import work
+
+    work(Settings.read(workers=workers), name)
+
+
+@app.command(rich_help_panel=PANEL)
 def submit(file: File, as_json: AsJson = False) -> None:
     """Submit campaigns with their tasks; submitting the same again changes nothing."""
     from serving.client.ours import queue_client

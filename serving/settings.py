@@ -44,6 +44,13 @@ ANYBODY_IN_WORDS = "without tokens anybody may do anything"
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+class Carrier(StrEnum):
+    """Who carries out tasks: the scheduler's own process, or workers elsewhere."""
+
+    LOCAL = "local"
+    CELERY = "celery"
+
+
 class HotPathPlace(StrEnum):
     """Where the hot path stands."""
 
@@ -85,13 +92,21 @@ class Settings(BaseSettings):
     )
     tls_key: Path | None = Field(None, description="PEM file with the certificate's key")
     priority_workers: PositiveInt = Field(1, description="processes answering the prediction API")
-    workers: PositiveInt = Field(4, description="slots: tasks run at once, at most")
+    executor: Carrier = Field(
+        Carrier.LOCAL,
+        description="who runs tasks: local, the scheduler's process; celery, `precedence worker` processes",
+    )
+    broker_url: str = Field(
+        "amqp://guest:guest@127.0.0.1:5672//", description="broker that carries leases to workers (a Celery broker URL)"
+    )
+    workers: PositiveInt = Field(4, description="slots: tasks run at once, at most; of each worker process")
     workers_least: PositiveInt | None = Field(
         None, description="slots kept while there is little work; default: as many as workers"
     )
     handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(pairs)] = Field(
         default_factory=dict,
-        description="name=module:function, name=process+module:function or name=URL, separated by commas (or a table)",
+        description="name=module:function, name=process+module:function, name=celery+module:app.task or name=URL,"
+        " separated by commas (or a table)",
     )
     http_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(items)] = Field(
         default_factory=tuple,

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from socket import gethostname
 
 from features.curves import hours
 from features.matrix import Matrix, MatrixInvalid
+from serving import crew
 from serving.addresses import is_loopback
 from serving.api.admission import Admission
 from serving.api.desk import Desk
@@ -21,13 +21,7 @@ from serving.auth.gate import Gate
 from serving.auth.keyring import Keyring
 from serving.breaker import Breaker
 from serving.client.ours import priority_client
-from serving.clock import Clock, ScaledClock, SystemClock
 from serving.errors import SettingInvalid
-from serving.executors.local import LocalExecutor
-from serving.executors.retry import Retry
-from serving.handlers.allowed import Allowed
-from serving.handlers.python import Handlers
-from serving.handlers.simulated import simulate
 from serving.meters import prediction_api
 from serving.model import Bundle
 from serving.packing import BESIDE
@@ -35,7 +29,7 @@ from serving.predictor import RemotePredictor
 from serving.scheduling.ahead.lookout import Lookout
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
-from serving.settings import ANYBODY_IN_WORDS, Settings
+from serving.settings import ANYBODY_IN_WORDS, Carrier, Settings
 from serving.sidecar import Sidecar
 from serving.spelling import PREFIX
 from serving.stores.sql import SqlStore
@@ -80,14 +74,6 @@ def reign(settings: Settings) -> Reign:
     return Reign(line, meters(), settings.model_poll_s)
 
 
-def clock(settings: Settings, store: SqlStore) -> Clock:
-    """The wall clock, or the scaled one whose origin the store keeps."""
-    if settings.clock_scale == 1 and settings.clock_origin is None:
-        return SystemClock()
-    origin = settings.clock_origin or SystemClock().now()
-    return ScaledClock.continued(store, origin, settings.clock_scale)
-
-
 def name(settings: Settings) -> str:
     """What a scheduler is called among others of the same store."""
     return f"{gethostname()} {settings.host}:{settings.scheduler_port}"
@@ -103,32 +89,11 @@ def queue(settings: Settings) -> SqlStore:
     """
     store = SqlStore(settings.store_url)
     try:
-        check_terms(store, settings, name(settings), clock(settings, store).now())
+        check_terms(store, settings, name(settings), crew.clock(settings, store).now())
     except BaseException:
         store.close()
         raise
     return store
-
-
-def handlers(settings: Settings) -> Handlers:
-    """The handlers of the settings, beside those built in: `simulate` and `http`.
-
-    Raises
-    ------
-    SettingInvalid
-        When one leads nowhere, or an address allowed is none.
-    """
-    try:
-        allowed = Allowed.of(settings.http_allow)
-    except ValueError as error:
-        raise SettingInvalid("http_allow", ",".join(settings.http_allow), str(error)) from error
-    return Handlers.loaded(
-        settings.handlers,
-        {"simulate": simulate},
-        most=settings.workers,
-        allowed=allowed,
-        timeout_s=settings.http_timeout_s,
-    )
 
 
 def gate(settings: Settings, processes: int = 1) -> Gate:
@@ -198,31 +163,44 @@ def check(settings: Settings, *, schedules: bool = True) -> None:
     check_reach(settings)
     make_home(settings)
     matrix(settings)
-    handlers(settings)
+    crew.handlers(settings)
+    if settings.executor is Carrier.CELERY:
+        crew.broker(settings).check()
     if schedules:
         queue(settings).close()
+
+
+def check_worker(settings: Settings) -> None:
+    """Refuse settings on which a worker could not work, before anything is started on them.
+
+    Raises
+    ------
+    SettingInvalid
+    """
+    if settings.executor is not Carrier.CELERY:
+        allowed = "must be celery for workers in processes of their own: the scheduler runs tasks itself otherwise"
+        raise SettingInvalid("executor", settings.executor.value, allowed)
+    make_home(settings)
+    crew.handlers(settings)
+    crew.broker(settings).check()
 
 
 @asynccontextmanager
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """A running scheduler on this event loop, and the desk in front of it; both end with the context."""
     make_home(settings)
-    known = handlers(settings)
+    known = crew.handlers(settings)
     store = queue(settings)
-    time = clock(settings, store)
-    # A lease guards against processes that die, which they do in real time, whatever the clock's pace.
-    lease_s, refresh_s = settings.lease_s * settings.clock_scale, settings.refresh_s * settings.clock_scale
-    wake = asyncio.Event()
-    executor = LocalExecutor(
-        store,
-        known,
-        time,
-        slots=settings.workers,
-        least=settings.workers_least,
-        lease_s=lease_s,
-        retry=Retry(attempts=settings.attempts),
-        chance=Random(),  # noqa: S311 - spreads retries
-        changed=wake.set,
+    time = crew.clock(settings, store)
+    wake, owner = asyncio.Event(), name(settings)
+
+    def score(campaign_id: str) -> float | None:
+        return tick.board.score(campaign_id)
+
+    executor = (
+        crew.local(settings, store, known, time, wake.set)
+        if settings.executor is Carrier.LOCAL
+        else crew.celery(settings, store, time, owner, score, wake.set)
     )
     sidecar = Sidecar()
     async with priority_client(settings) as client:
@@ -232,13 +210,13 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             executor,
             predictor,
             time,
-            owner=name(settings),
+            owner=owner,
             wake=wake,
-            lease_s=lease_s,
+            lease_s=crew.lease_s(settings),
             lead_s=settings.lead_s * settings.clock_scale,
             terms=terms_of(settings),
             attempts=settings.attempts,
-            refresh_s=refresh_s,
+            refresh_s=settings.refresh_s * settings.clock_scale,
             preemption=Preemption(
                 settings.preemption_factor, settings.preemption_min_run_s / 3600, settings.preemption_budget
             ),

@@ -26,13 +26,10 @@ from serving.api.bodies import CAMPAIGN, read
 from serving.breaker import Breaker
 from serving.client.priority import SyncPriorityClient
 from serving.errors import BadInput, PrecedenceError
+from serving.levels import LEVELS, priorities, priority
 
 log = logging.getLogger(__name__)
 
-_LEVELS = 10
-"""Levels at most, however many a broker has: RabbitMQ keeps a queue for each."""
-_STEPS = (0, 3, 6, 9)
-"""The levels of Redis, unless `broker_transport_options` names others under `priority_steps`."""
 _KNOWN = 1_000
 
 CampaignOf = Callable[[str, Mapping[str, Any], Any], Campaign | Mapping[str, Any] | None]
@@ -136,11 +133,7 @@ class Prioritised:
         return self._clients[pid]
 
     def _priority(self, score: float, declare: Sequence[Any]) -> int:
-        if self._app.connection_for_write().transport.driver_type == "redis":
-            options = self._app.conf.broker_transport_options or {}
-            steps = sorted(options.get("priority_steps", _STEPS))
-            return int(steps[-1 - level(score, len(steps))])
-        return level(score, min(self._most(declare) + 1, _LEVELS))
+        return priority(score, priorities(self._app, lambda: self._most(declare)))
 
     def _most(self, declare: Sequence[Any]) -> int:
         """The highest priority of the queue that a message goes to."""
@@ -152,13 +145,4 @@ class Prioritised:
                 "queue_without_priorities",
                 extra={"queues": [q.name for q in declare], "set": "task_queue_max_priority"},
             )
-        return int(most or _LEVELS - 1)
-
-
-def level(score: float, levels: int) -> int:
-    """The level of a score of 0-100 among so many, 0 the least pressing.
-
-    >>> [level(score, 10) for score in (0, 9.9, 10, 87, 100)], [level(score, 4) for score in (24, 25, 100)]
-    ([0, 0, 1, 8, 9], [0, 1, 3])
-    """
-    return min(int(score * levels / 100), levels - 1)
+        return int(most or LEVELS - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from features.records import Task
 from serving.errors import BadInput, HandlerUnknown, SettingInvalid
@@ -17,6 +17,9 @@ from serving.handlers.processes import InProcesses, Processes
 from serving.handlers.threads import InThreads, PlainSteps, Threads
 from serving.handlers.web import Web
 
+if TYPE_CHECKING:  # it needs an extra
+    from serving.handlers.celery import OwnTask
+
 __all__ = ["Checkpoint", "Context", "Given", "Handler", "Handlers", "InLoop", "Steps"]
 
 Steps = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
@@ -25,7 +28,7 @@ Steps = Callable[[Task, Any, Context], AsyncGenerator[Checkpoint, None]]
 Given = Handler | Steps | PlainSteps
 """What a handler may be given as: functions are wrapped."""
 
-_IN_PROCESSES = "process+"
+_IN_PROCESSES, _OWN_TASK = "process+", "celery+"
 
 
 class InLoop:
@@ -49,6 +52,7 @@ class Handlers:
     def __init__(self, handlers: Mapping[str, Given], *, most: int = 4) -> None:
         self._threads, self._processes = Threads(most), Processes()
         self._webs: list[Web] = []
+        self._own_tasks: list[OwnTask] = []
         self._handlers = {name: self._handler(given) for name, given in handlers.items()}
 
     @classmethod
@@ -64,7 +68,8 @@ class Handlers:
         """Make handlers of settings, beside those built in and `http`, which posts to any URL allowed.
 
         A setting is `module:function` of an async or a plain generator function, `process+module:function` of a plain
-        one, or a URL. An operator who names a URL has allowed it, an address that is not public too.
+        one, `celery+module:app.task.name` of a task of a Celery app, or a URL. An operator who names a URL has allowed
+        it, an address that is not public too.
 
         Raises
         ------
@@ -123,12 +128,27 @@ class Handlers:
         await self._processes.close()
         for web in self._webs:
             await web.close()
+        for task in self._own_tasks:
+            task.close()
 
     def _web(self, allowed: Allowed, timeout_s: float) -> Web:
         self._webs.append(Web(allowed, timeout_s=timeout_s))
         return self._webs[-1]
 
+    def _own_task(self, path: str) -> Handler:
+        from serving.handlers.celery import OwnTask  # noqa: PLC0415 - it needs an extra
+
+        module, _, rest = path.partition(":")
+        app, _, name = rest.partition(".")
+        if not name:
+            raise ValueError("must name a Celery app and a task of it, as in celery+shop.app:app.shop.send")
+        task = OwnTask(imported(f"{module}:{app}"), name)
+        self._own_tasks.append(task)
+        return task
+
     def _at(self, path: str) -> Handler:
+        if path.startswith(_OWN_TASK):
+            return self._own_task(path.removeprefix(_OWN_TASK))
         in_process = path.removeprefix(_IN_PROCESSES)
         given = imported(in_process)
         if in_process != path:

@@ -91,6 +91,11 @@ class Board:
         scores = self.policy.score(self.indices)
         return [None] * len(self.standings) if scores is None else list(scores.tolist())
 
+    def score(self, campaign_id: str) -> float | None:
+        """Score of a campaign, 0-100; None where nobody judged it, or there is nothing to compare with."""
+        row = self.row_of.get(campaign_id)
+        return None if row is None or not self.estimated[row] else self.scores[row]
+
     @cached_property
     def contenders(self) -> list[int]:
         """Rows that a free slot may go to, most pressing first."""
@@ -159,7 +164,7 @@ class Board:
                 slots=self.slots,
             ),
             index=float(self.indices[row]) if estimated and not self.by_matrix else None,
-            score=self.scores[row] if estimated else None,
+            score=self.score(self.standings[row].campaign_id),
         )
 
     def _why_hindered(self, row: int) -> Why | None:

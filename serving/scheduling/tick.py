@@ -208,12 +208,12 @@ class Tick:
             decisions = logged(plan, board, started, moves)
             if decisions:
                 self._store.decided(decisions)
+        self._board = board.started(leases, plan.grants)
         self._executor.start(leases)
         for giving_way in plan.yields:
             self._executor.give_way(giving_way.running.lease.lease_id, preempted=giving_way.preempted)
         for grant in plan.grants:
             self._roster.took(grant.row, grant.via, grant.tasks)
-        self._board = board.started(leases, plan.grants)
         if self._lookout is not None:
             self._lookout.see(self._board)
         return min(self._roster.next_due_h(), next_look_h(board, running))

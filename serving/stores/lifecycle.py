@@ -108,6 +108,16 @@ def _failed(lease: Lease) -> Lease:
     return replace(lease, attempts=lease.attempts + 1)
 
 
+def parts_of(lease_id: str) -> tuple[int, int]:
+    """The key and the fence of a lease; such as nobody has for what is no name of a lease.
+
+    >>> parts_of("12.3"), parts_of("what?")
+    ((12, 3), (-1, -1))
+    """
+    key, _, fence = lease_id.partition(".")
+    return (int(key), int(fence)) if key.isdecimal() and fence.isdecimal() else (-1, -1)
+
+
 class Held(NamedTuple):
     """What a store knows of a leased task, to tell stale leases by."""
 

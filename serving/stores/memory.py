@@ -15,6 +15,7 @@ from serving.stores.memory_intake import MemoryIntake
 from serving.stores.memory_queue import MemoryQueue
 from serving.stores.memory_standings import MemoryStandings
 from serving.stores.memory_state import InMemory, Memory
+from serving.stores.memory_workforce import MemoryWorkforce
 from serving.stores.records import row_of
 
 
@@ -77,7 +78,7 @@ class MemoryLog(InMemory):
         return owner if until > at else None
 
 
-class MemoryStore(MemoryIntake, MemoryStandings, MemoryQueue, MemoryLog):
+class MemoryStore(MemoryIntake, MemoryStandings, MemoryQueue, MemoryWorkforce, MemoryLog):
     """Keeps everything in this process; safe to share between its threads."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from features.records import Campaign, Kpi, Task
 from serving.errors import CampaignUnknown
-from serving.scheduling.ports import LogTable
+from serving.scheduling.ports import LogTable, Worker
 from serving.scheduling.states import LIVE, State
 from serving.scheduling.work import Estimate, Lease
 from serving.stores.lifecycle import TaskState
@@ -152,6 +152,7 @@ class Memory:
     results: set[Kpi] = field(default_factory=set)
     notes: dict[str, str] = field(default_factory=dict)
     locks: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
 
     def known(self, campaign_id: str) -> KeptCampaign:

@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from serving.stores.lifecycle import TaskState
 
-VERSION = "0003"
+VERSION = "0004"
 """Of the newest migration; the tables below are what it leaves."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -284,5 +284,13 @@ locks = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("owner", String, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("slots", Integer, nullable=False),
     Column("until", Moment, nullable=False),
 )

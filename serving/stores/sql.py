@@ -11,9 +11,10 @@ from serving.stores.listening import Listening
 from serving.stores.log_sql import SqlLog
 from serving.stores.queue_sql import SqlQueue
 from serving.stores.standings_sql import SqlStandings
+from serving.stores.workforce_sql import SqlWorkforce
 
 
-class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlLog):
+class SqlStore(SqlIntake, SqlStandings, SqlQueue, SqlWorkforce, SqlLog):
     """Keeps everything in the database of a SQLAlchemy URL; safe to share between threads and processes.
 
     Raises

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from features.records import Task
 from serving.clock import Clock, ManualClock
 from serving.handlers.contract import Checkpoint, Context, Handler
 from serving.handlers.python import Steps
-from serving.scheduling.ports import Executor, Running, Store
+from serving.scheduling.ports import Executor, Out, Running, Store
 from serving.scheduling.states import Event, State
 from serving.scheduling.work import Lease, Move, Outcome, Reached, Want
 from serving.stores.memory import MemoryStore
@@ -32,6 +32,15 @@ class Build(Protocol):
         ...
 
 
+@runtime_checkable
+class Elsewhere(Protocol):
+    """An executor whose tasks run where turns of this event loop are not enough for them to go on."""
+
+    async def settled(self) -> None:
+        """Let all go on that can."""
+        ...
+
+
 class Disk(MemoryStore):
     """A store whose disk can be full, and which notes how many reports came together.
 
@@ -39,6 +48,7 @@ class Disk(MemoryStore):
     ----------
     full : raise instead of keeping.
     refuses : states that it takes for unstorable.
+    looks : how often it was asked which leases there are.
     """
 
     def __init__(self) -> None:
@@ -46,6 +56,11 @@ class Disk(MemoryStore):
         self.full = False
         self.refuses: list[Any] = []
         self.together: list[int] = []
+        self.looks = 0
+
+    def out(self) -> list[Out]:
+        self.looks += 1
+        return super().out()
 
     def report(
         self, reports: Sequence[tuple[Lease, Reached | Outcome]], at: datetime, until: datetime
@@ -73,7 +88,7 @@ class Bench:
         build: Build,
         tasks: int = 1,
         *,
-        handler: str = "work",
+        handler: str | Sequence[str] = "work",
         more: Mapping[str, Handler | Steps] | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> None:
@@ -81,10 +96,12 @@ class Bench:
         self.clock = ManualClock(NOON)
         self.changes = 0
         self.log: list[tuple[str, Any]] = []
-        handlers = {"work": self.work, "instant": instant, **(more or {})}
+        handlers = {"work": self.work, "instant": self.instant, **(more or {})}
         self.executor = build(self.store, handlers, self.clock, self._changed)
-        facts = {"handler": handler, "units": UNITS, "payload": dict(payload or {})}
-        self.store.submit(a_campaign(), [a_task(f"t{n}", **facts) for n in range(tasks)], NOON)
+        facts = {"units": UNITS, "payload": dict(payload or {})}
+        each = [handler] * tasks if isinstance(handler, str) else handler
+        work = [a_task(f"t{n}", handler=name, **facts) for n, name in enumerate(each)]
+        self.store.submit(a_campaign(), work, NOON)
         self.store.move([Move(campaign_id="sale", before=State.SUBMITTED, event=Event.CLEAR)], NOON)
 
     def _changed(self) -> None:
@@ -101,6 +118,12 @@ class Bench:
         finally:
             self.log.append(("left", task.task_id))
 
+    async def instant(self, task: Task, _resume: Any, _context: Context) -> AsyncGenerator[Checkpoint, None]:
+        """Done as soon as begun."""
+        self.log.append(("begun", task.task_id))
+        return
+        yield
+
     def leases(self, tasks: int, *, one_chunk: bool = False, for_s: float = LEASE_S) -> list[Lease]:
         """Claim the next tasks at this moment."""
         at = self.clock.now()
@@ -114,10 +137,14 @@ class Bench:
 
     async def pass_s(self, seconds: int, every: int = 10) -> None:
         """Let time pass in steps."""
-        await let_run()
+        await self.settled()
         for _ in range(seconds // every):
             self.clock.advance(every)
-            await let_run()
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Let all go on that can, without any time passing."""
+        await (self.executor.settled() if isinstance(self.executor, Elsewhere) else let_run(100))
 
     @property
     def chunks(self) -> list[str]:
@@ -140,9 +167,3 @@ class Bench:
 
 def _name(running: Running) -> str:
     return running.lease.task.task_id
-
-
-async def instant(_task: Task, _resume: Any, _context: Context) -> AsyncGenerator[Checkpoint, None]:
-    """Done as soon as begun."""
-    return
-    yield

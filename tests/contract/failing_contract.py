@@ -7,7 +7,6 @@ import logging
 import math
 import re
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +16,8 @@ from features.records import Task
 from serving.errors import BadInput
 from serving.handlers.contract import Checkpoint, Context, GiveUp, RetryLater
 from serving.handlers.python import Steps
-from serving.scheduling.work import Lease
 from tests.contract.executor_bench import UNITS, Bench, Build
-from tests.floor import let_run, story
+from tests.floor import story
 
 
 def yielding(*steps: Any) -> Steps:
@@ -42,11 +40,6 @@ def raising(error: BaseException) -> Steps:
     return handler
 
 
-def with_handler(lease: Lease, handler: str) -> Lease:
-    """The lease of a task that names another handler."""
-    return replace(lease, task=replace(lease.task, handler=handler))
-
-
 def circle() -> list[Any]:
     """A list that holds itself."""
     endless: list[Any] = []
@@ -67,11 +60,10 @@ class FailingContract:
     @story
     async def test_a_report_that_the_store_refuses_fails_its_task_alone(self):
         steps = {"poison": yielding(Checkpoint("poison", 1)), "sound": yielding(Checkpoint("sound", 1))}
-        bench = Bench(self.build, tasks=2, more=steps)
+        bench = Bench(self.build, handler=["poison", "sound"], more=steps)
         bench.store.refuses = ["poison"]
-        first, second = bench.leases(2)
-        bench.executor.start([with_handler(first, "poison"), with_handler(second, "sound")])
-        await let_run()
+        bench.start(2)
+        await bench.settled()
         assert sorted(bench.outcomes()) == ["checkpoint", "done", "failed"]
 
     @story
@@ -80,7 +72,7 @@ class FailingContract:
         waits = []
         for _ in range(3):
             bench.start()
-            await let_run()
+            await bench.settled()
             retry_at = bench.store.standing("sale", bench.clock.now()).retry_at
             waits.append(retry_at and retry_at - bench.clock.now())
             bench.clock.advance(60)
@@ -99,7 +91,7 @@ class FailingContract:
     async def test_what_no_further_attempt_can_mend_is_buried_at_once(self, error, told):
         bench = Bench(self.build, handler="hopeless", more={"hopeless": raising(error)})
         bench.start()
-        await let_run()
+        await bench.settled()
         (letter,) = bench.store.dead_letters()
         assert (letter.error, letter.attempts) == (told, 1)
 
@@ -108,7 +100,7 @@ class FailingContract:
         bench = Bench(self.build, handler="throttled", more={"throttled": raising(RetryLater(30))})
         for _ in range(5):
             bench.start()
-            await let_run()
+            await bench.settled()
             wait = bench.store.standing("sale", bench.clock.now()).retry_at - bench.clock.now()
             assert timedelta(seconds=30) <= wait <= timedelta(seconds=33)
             bench.clock.advance(33)
@@ -119,9 +111,8 @@ class FailingContract:
     @story
     async def test_whatever_a_handler_raises_fails_its_task_and_nothing_else(self, error, caplog):
         caplog.set_level(logging.CRITICAL)  # a test's log is sent to another process, which half a surrogate cannot be
-        bench = Bench(self.build, tasks=2, more={"odd": raising(error)})
-        odd, sound = bench.leases(2)
-        bench.executor.start([with_handler(odd, "odd"), sound])
+        bench = Bench(self.build, handler=["odd", "work"], more={"odd": raising(error)})
+        bench.start(2)
         await bench.pass_s(120)
         assert sorted(bench.outcomes()) == ["checkpoint", "checkpoint", "done", "failed"]
 
@@ -146,7 +137,7 @@ class FailingContract:
         bench = Bench(self.build, handler="lies", more={"lies": yielding(Checkpoint("so far", 6), lie)})
         for _ in range(3):
             bench.start()
-            await let_run()
+            await bench.settled()
             bench.clock.advance(60)
         (letter,) = bench.store.dead_letters()
         assert re.match(f"CheckpointInvalid: {reason}", letter.error)
@@ -157,6 +148,6 @@ class FailingContract:
         steps = yielding(Checkpoint(1, 0.1 + 0.2), Checkpoint(2, 0.3), Checkpoint(3, UNITS * (1 + 1e-12)))
         bench = Bench(self.build, handler="rounds", more={"rounds": steps})
         bench.start()
-        await let_run()
+        await bench.settled()
         assert bench.outcomes()[-1] == "done"
         assert bench.progress().units_done == UNITS

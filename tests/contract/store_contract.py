@@ -15,6 +15,7 @@ from serving.scheduling.work import Completed, Decision
 from tests.contract.campaign_contract import IntakeContract, StandingsContract
 from tests.contract.changes_contract import ChangesContract
 from tests.contract.queue_contract import QueueContract
+from tests.contract.workforce_contract import WorkforceContract
 from tests.queueing import NOON, after, claimed, reported, submitted_ready
 
 
@@ -104,6 +105,13 @@ class AtOnceContract:
 
 
 class StoreContract(
-    IntakeContract, StandingsContract, ChangesContract, QueueContract, LogContract, NotesContract, AtOnceContract
+    IntakeContract,
+    StandingsContract,
+    ChangesContract,
+    QueueContract,
+    WorkforceContract,
+    LogContract,
+    NotesContract,
+    AtOnceContract,
 ):
     """All of it."""

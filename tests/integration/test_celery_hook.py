@@ -12,6 +12,7 @@ import pytest
 from features.matrix import Matrix
 from serving.api.bodies import CAMPAIGN
 from serving.model import MatrixModel
+from tests.brokers import required
 from tests.listening import listening
 from tests.predicting import PredictionApi
 from tests.worlds import campaign
@@ -39,10 +40,7 @@ class PointsByUrgency(MatrixModel):
 
 @pytest.fixture(scope="module", params=[rabbitmq, redis], ids=["rabbitmq", "redis"])
 def broker(request: pytest.FixtureRequest) -> Iterator[str]:
-    with request.param() as url:
-        if url is None:
-            said = f"there is no {request.param.__name__} here, and no binary to start one from"
-            pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
+    with required(request.param) as url:
         yield url
 
 

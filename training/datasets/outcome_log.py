@@ -11,7 +11,7 @@ from features.asof import known_by, later
 from features.ledgers import window_ends
 from features.records import Metric
 from features.schema import History
-from serving import wiring
+from serving import crew
 from serving.errors import HistoryEmpty
 from serving.outcomes import history_of
 from serving.settings import Settings
@@ -65,7 +65,7 @@ def outcome_log(settings: Settings) -> OutcomeLog:
         raise HistoryEmpty(settings.store_url, "outcome log")
     store = SqlStore(settings.store_url)
     try:
-        moment = wiring.clock(settings, store).now()
+        moment = crew.clock(settings, store).now()
         log = history_of(store, moment)
     finally:
         store.close()

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from serving import wiring
+from serving import crew
 from serving.client import QueueClient
 from serving.errors import ServiceUnreachable
 from serving.serve import Service
@@ -135,7 +135,7 @@ def live_through(settings: Settings, journey: CompleteJourney, directory: Path, 
             _until_finished(client, total, total, part(progress, 0.4, 0.8))
             store = SqlStore(settings.store_url)
             try:
-                clock = wiring.clock(settings, store)
+                clock = crew.clock(settings, store)
                 progress("waiting for the week to end", 0.8)
                 while clock.now() < week_end(week):
                     time.sleep(_PAUSE_S)

@@ -6,6 +6,7 @@ written here. Every time is an argument, taken from the one injected clock.
 
 from serving.scheduling.ports.executors import Executor, Predictor, Running
 from serving.scheduling.ports.stores import Intake, Log, LogTable, Notes, Standings, Store, WorkQueue
+from serving.scheduling.ports.workforce import Out, Worker, Workforce
 
 __all__ = [
     "Executor",
@@ -13,9 +14,12 @@ __all__ = [
     "Log",
     "LogTable",
     "Notes",
+    "Out",
     "Predictor",
     "Running",
     "Standings",
     "Store",
     "WorkQueue",
+    "Worker",
+    "Workforce",
 ]

@@ -49,6 +49,7 @@ class Executor(Protocol):
         """Ask all to give way, and return once every lease is settled.
 
         What reached no checkpoint within `grace_s` seconds of the wall clock is cut off, and goes on from its last.
+        What runs in processes that outlive this one is left to them, and found again by who asks the store.
         """
         ...
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from features.records import Campaign, Kpi, Signal, Task
+from serving.scheduling.ports.workforce import Workforce
 from serving.scheduling.states import Event
 from serving.scheduling.work import (
     Backlog,
@@ -229,7 +230,7 @@ class Notes(Protocol):
         ...
 
 
-class Store(Intake, Standings, WorkQueue, Log, Notes, Protocol):
+class Store(Intake, Standings, WorkQueue, Workforce, Log, Notes, Protocol):
     """One place that keeps it all."""
 
     def at_once(self) -> AbstractContextManager[None]:
