@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     workers_least: PositiveInt | None = Field(
         None, description="slots kept while there is little work; default: as many as workers"
     )
+    drain_target_s: Positive = Field(3600.0, description="how soon the workers wanted would be done with all work")
     handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(pairs)] = Field(
         default_factory=dict,
         description="name=module:function, name=process+module:function or name=URL, separated by commas (or a table)",

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -27,11 +28,12 @@ from serving.executors.retry import Retry
 from serving.handlers.allowed import Allowed
 from serving.handlers.python import Handlers
 from serving.handlers.simulated import simulate
-from serving.meters import prediction_api
+from serving.meters import load, prediction_api, show_again_and_again
 from serving.model import Bundle
 from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
 from serving.scheduling.ahead.lookout import Lookout
+from serving.scheduling.load import Load
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import ANYBODY_IN_WORDS, Settings
@@ -221,10 +223,17 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             ),
         )
         loop = asyncio.create_task(tick.run())
+        telling = asyncio.create_task(
+            show_again_and_again(
+                lambda: Load.of(tick.board, time.now(), timedelta(seconds=lease_s)),
+                load(settings.drain_target_s / 3600, settings.workers),
+            )
+        )
         try:
             admission = Admission(settings.bounds(), store.backlog, settings.clock_scale)
             yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
         finally:
+            telling.cancel()
             await tick.stop(_GRACE_S)
             await loop
             await sidecar.close()

@@ -212,7 +212,8 @@ class Registry:
     def _next_version(self, client: MlflowClient, model: Any, run_id: str, training: Training) -> str:
         # Not by `registered_model_name`: that way MLflow announces it on the terminal.
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-            client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
+            with _made_by_another():
+                client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
         version = client.create_model_version(
             MODEL_NAME,
             model.model_uri,
@@ -230,11 +231,13 @@ class Registry:
     def experiment(self, mlflow: Any) -> str:
         """The experiment's id; a local database is told to keep files beside it, not in the working directory."""
         known = mlflow.get_experiment_by_name(EXPERIMENT)
-        if known is not None:
-            return str(known.experiment_id)
-        local = self.uri.startswith("sqlite:")
-        location = self.artifacts.absolute().as_uri() if local else None
-        return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
+        if known is None:
+            local = self.uri.startswith("sqlite:")
+            location = self.artifacts.absolute().as_uri() if local else None
+            with _made_by_another():
+                return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
+            known = mlflow.get_experiment_by_name(EXPERIMENT)
+        return str(known.experiment_id)
 
 
 @dataclass(frozen=True)
@@ -269,6 +272,18 @@ def nested_runs(registry: Registry, name: str, tags: Mapping[str, str]) -> Itera
         mlflow.start_run(experiment_id=registry.experiment(mlflow), run_name=name, tags=dict(tags)) as run,
     ):
         yield NestedRuns(run.info.run_id, run.info.experiment_id, mlflow)
+
+
+@contextmanager
+def _made_by_another() -> Iterator[None]:
+    """Go on where another machine made the same between a look and the making."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 @contextmanager
