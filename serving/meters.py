@@ -30,12 +30,17 @@ def prediction_api() -> Callable[[State], None]:
 @cache
 def load(within_h: float, slots_each: int) -> Callable[[Load], None]:
     """Shows a load in `/metrics`, and the workers of `slots_each` that would be done with it `within_h`."""
-    mode = "livemax"
-    tasks = Gauge("precedence_backlog_tasks", "Tasks that run or could start now", multiprocess_mode=mode)
-    slot_hours = Gauge("precedence_backlog_slot_hours", "Slot-hours predicted for that work", multiprocess_mode=mode)
-    slots = Gauge("precedence_slots", "Slots there are to work it off", multiprocess_mode=mode)
-    drain = Gauge("precedence_drain_seconds", "Seconds until all of it is done on these slots", multiprocess_mode=mode)
-    wanted = Gauge("precedence_workers_wanted", "Workers that would be done with it in time", multiprocess_mode=mode)
+    tasks = Gauge("precedence_backlog_tasks", "Tasks that run or could start now", multiprocess_mode="livemax")
+    slot_hours = Gauge(
+        "precedence_backlog_slot_hours", "Slot-hours predicted for that work", multiprocess_mode="livemax"
+    )
+    slots = Gauge("precedence_slots", "Slots there are to work it off", multiprocess_mode="livemax")
+    drain = Gauge(
+        "precedence_drain_seconds", "Seconds until all of it is done on these slots", multiprocess_mode="livemax"
+    )
+    wanted = Gauge(
+        "precedence_workers_wanted", "Workers that would be done with it in time", multiprocess_mode="livemax"
+    )
 
     def show(now: Load) -> None:
         tasks.set(now.tasks)

@@ -212,7 +212,7 @@ class Registry:
     def _next_version(self, client: MlflowClient, model: Any, run_id: str, training: Training) -> str:
         # Not by `registered_model_name`: that way MLflow announces it on the terminal.
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-            with _made_by_another():
+            with _unless_made_meanwhile():
                 client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
         version = client.create_model_version(
             MODEL_NAME,
@@ -230,14 +230,12 @@ class Registry:
 
     def experiment(self, mlflow: Any) -> str:
         """The experiment's id; a local database is told to keep files beside it, not in the working directory."""
-        known = mlflow.get_experiment_by_name(EXPERIMENT)
-        if known is None:
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             local = self.uri.startswith("sqlite:")
             location = self.artifacts.absolute().as_uri() if local else None
-            with _made_by_another():
-                return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
-            known = mlflow.get_experiment_by_name(EXPERIMENT)
-        return str(known.experiment_id)
+            with _unless_made_meanwhile():
+                mlflow.create_experiment(EXPERIMENT, artifact_location=location)
+        return str(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
 
 
 @dataclass(frozen=True)
@@ -275,8 +273,8 @@ def nested_runs(registry: Registry, name: str, tags: Mapping[str, str]) -> Itera
 
 
 @contextmanager
-def _made_by_another() -> Iterator[None]:
-    """Go on where another machine made the same between a look and the making."""
+def _unless_made_meanwhile() -> Iterator[None]:
+    """Let be what another machine made between our look and our making."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
 
     try:
