@@ -24,7 +24,7 @@ from serving.model import Bundle
 from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature, teach_mlflow_manners
 from serving.settings import Settings
 from training.backtest import PolicyResult
-from training.champions import Rollback, champion_of, noted, replaced_by, restore
+from training.champions import Rollback, champion_of, noted, replaced_by, restore, unless_made_meanwhile
 from training.promotion import Verdict
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Registry:
     def _next_version(self, client: MlflowClient, model: Any, run_id: str, training: Training) -> str:
         # Not by `registered_model_name`: that way MLflow announces it on the terminal.
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-            with _unless_made_meanwhile():
+            with unless_made_meanwhile():
                 client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
         version = client.create_model_version(
             MODEL_NAME,
@@ -233,7 +233,7 @@ class Registry:
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             local = self.uri.startswith("sqlite:")
             location = self.artifacts.absolute().as_uri() if local else None
-            with _unless_made_meanwhile():
+            with unless_made_meanwhile():
                 mlflow.create_experiment(EXPERIMENT, artifact_location=location)
         return str(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
 
@@ -270,18 +270,6 @@ def nested_runs(registry: Registry, name: str, tags: Mapping[str, str]) -> Itera
         mlflow.start_run(experiment_id=registry.experiment(mlflow), run_name=name, tags=dict(tags)) as run,
     ):
         yield NestedRuns(run.info.run_id, run.info.experiment_id, mlflow)
-
-
-@contextmanager
-def _unless_made_meanwhile() -> Iterator[None]:
-    """Let be what another machine made between our look and our making."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
-
-    try:
-        yield
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 @contextmanager

@@ -68,7 +68,9 @@ def elsewhere(
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", *root, f"s3://{BUCKET}/{port}"),
     ]
-    with process(command, directory / "server.log", access) as server:
+    with process(
+        command, directory / "server.log", {**access, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    ) as server:
         uri = f"http://127.0.0.1:{port}"
         eventually(lambda: server.poll() is not None or is_ready(uri, "/health"), "MLflow answers")
         assert server.poll() is None, (directory / "server.log").read_text()
