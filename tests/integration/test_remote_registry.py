@@ -33,7 +33,7 @@ class Elsewhere:
 
     Attributes
     ----------
-    access : the environment with which a machine reaches the bucket; empty where only the server does.
+    access : the environment with which a machine reaches the bucket.
     """
 
     uri: str
@@ -49,10 +49,8 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="module", params=["each machine reaches the bucket", "only the server does"])
-def elsewhere(
-    request: pytest.FixtureRequest, endpoint: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Elsewhere]:
+@pytest.fixture(scope="module")
+def elsewhere(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
     directory, port = tmp_path_factory.mktemp("mlflow"), free_port()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     access = {
@@ -62,11 +60,10 @@ def elsewhere(
         "MLFLOW_S3_ENDPOINT_URL": endpoint,
     }
     httpx.put(f"{endpoint}/{BUCKET}").raise_for_status()
-    direct = request.param.startswith("each")
-    root = ["--no-serve-artifacts", "--default-artifact-root"] if direct else ["--artifacts-destination"]
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", *root, f"s3://{BUCKET}/{port}"),
+        *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db"),
+        *("--no-serve-artifacts", "--default-artifact-root", f"s3://{BUCKET}"),
     ]
     with process(
         command, directory / "server.log", {**access, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -74,7 +71,7 @@ def elsewhere(
         uri = f"http://127.0.0.1:{port}"
         eventually(lambda: server.poll() is not None or is_ready(uri, "/health"), "MLflow answers")
         assert server.poll() is None, (directory / "server.log").read_text()
-        yield Elsewhere(uri, access if direct else {})
+        yield Elsewhere(uri, access)
 
 
 def trained_on(homes: list[Path], uri: str, access: dict[str, str]) -> list[tuple[int, str, str]]:
@@ -99,8 +96,8 @@ def trained_on(homes: list[Path], uri: str, access: dict[str, str]) -> list[tupl
 
 @pytest.fixture(scope="module")
 def trained(elsewhere: Elsewhere, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Versions that machines made at the same time: two, where each brings its own artifacts."""
-    homes = [tmp_path_factory.mktemp("trainer") for _ in range(2 if elsewhere.access else 1)]
+    """Versions that two machines made at the same time."""
+    homes = [tmp_path_factory.mktemp("trainer") for _ in range(2)]
     done = trained_on(homes, elsewhere.uri, elsewhere.access)
     assert [code for code, _, _ in done] == [0] * len(homes), done
     assert not any((home / "mlartifacts").exists() for home in homes)
@@ -110,7 +107,7 @@ def trained(elsewhere: Elsewhere, tmp_path_factory: pytest.TempPathFactory) -> l
 def test_another_machine_serves_what_those_that_trained_at_once_promoted(
     elsewhere: Elsewhere, trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert trained == ["1", "2"][: len(trained)]
+    assert trained == ["1", "2"]
     for name, value in elsewhere.access.items():
         monkeypatch.setenv(name, value)
     settings = {"home": tmp_path / "serving", "priority_port": free_port(), "tracking_uri": elsewhere.uri}
@@ -128,8 +125,6 @@ def test_another_machine_serves_what_those_that_trained_at_once_promoted(
 def test_a_champion_whose_artifacts_are_out_of_reach_is_one_clear_message(
     elsewhere: Elsewhere, trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not elsewhere.access:
-        pytest.skip("where only the server reaches the bucket, being without it is being without the server")
     for name, value in {**elsewhere.access, "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RegistryUnreachable, match=r"its artifacts: .*Could not connect") as refused:
