@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import cache
 
 from prometheus_client import Gauge
 
 from serving.breaker import State
+from serving.scheduling.load import Load
+
+_EVERY_S = 1.0
 
 
 @cache
@@ -21,3 +25,35 @@ def prediction_api() -> Callable[[State], None]:
     order = [State.CLOSED, State.HALF_OPEN, State.OPEN]
     gauge.set(0)
     return lambda state: gauge.set(order.index(state))
+
+
+@cache
+def load(within_h: float, slots_each: int) -> Callable[[Load], None]:
+    """Shows a load in `/metrics`, and the workers of `slots_each` that would be done with it `within_h`."""
+    tasks = Gauge("precedence_backlog_tasks", "Tasks that run or could start now", multiprocess_mode="livemax")
+    slot_hours = Gauge(
+        "precedence_backlog_slot_hours", "Slot-hours predicted for that work", multiprocess_mode="livemax"
+    )
+    slots = Gauge("precedence_slots", "Slots there are to work it off", multiprocess_mode="livemax")
+    drain = Gauge(
+        "precedence_drain_seconds", "Seconds until all of it is done on these slots", multiprocess_mode="livemax"
+    )
+    wanted = Gauge(
+        "precedence_workers_wanted", "Workers that would be done with it in time", multiprocess_mode="livemax"
+    )
+
+    def show(now: Load) -> None:
+        tasks.set(now.tasks)
+        slot_hours.set(now.slot_h)
+        slots.set(now.slots)
+        drain.set(now.drain_h * 3600)
+        wanted.set(now.workers_wanted(within_h, slots_each))
+
+    return show
+
+
+async def show_again_and_again(now: Callable[[], Load], show: Callable[[Load], None]) -> None:
+    """Show the load there is, every second, until cancelled."""
+    while True:
+        show(now())
+        await asyncio.sleep(_EVERY_S)

@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     workers_least: PositiveInt | None = Field(
         None, description="slots kept while there is little work; default: as many as workers"
     )
+    drain_target_s: Positive = Field(3600.0, description="how soon the workers wanted would be done with all work")
     handlers: Annotated[dict[str, str], NoDecode, BeforeValidator(pairs)] = Field(
         default_factory=dict,
         description="name=module:function, name=process+module:function, name=celery+module:app.task or name=URL,"
@@ -269,8 +270,7 @@ class Settings(BaseSettings):
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
-            fault = faults_of(error)[0]
-            raise _invalid(fault) from error
+            raise _invalid(faults_of(error)[0]) from error
         except SettingsError as error:
             raise SettingInvalid(FILE, "", str(error)) from error
         except ValueError as error:  # a TOML file that is not TOML

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from socket import gethostname
 
@@ -22,11 +23,12 @@ from serving.auth.keyring import Keyring
 from serving.breaker import Breaker
 from serving.client.ours import priority_client
 from serving.errors import SettingInvalid
-from serving.meters import prediction_api
+from serving.meters import load, prediction_api, show_again_and_again
 from serving.model import Bundle
 from serving.packing import BESIDE
 from serving.predictor import RemotePredictor
 from serving.scheduling.ahead.lookout import Lookout
+from serving.scheduling.load import Load
 from serving.scheduling.preemption import Preemption
 from serving.scheduling.tick import Tick
 from serving.settings import ANYBODY_IN_WORDS, Carrier, Settings
@@ -231,6 +233,12 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             ),
         )
         loop = asyncio.create_task(tick.run())
+        telling = asyncio.create_task(
+            show_again_and_again(
+                lambda: Load.of(tick.board, time.now(), timedelta(seconds=crew.lease_s(settings))),
+                load(settings.drain_target_s / 3600, settings.workers),
+            )
+        )
         here = asyncio.get_running_loop()
 
         def heard() -> None:
@@ -242,6 +250,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
             with store.heard(heard):
                 yield Desk(store, tick, known, time, admission, Supposing(store, tick, predictor, time), predictor)
         finally:
+            telling.cancel()
             await tick.stop(_GRACE_S)
             await loop
             await sidecar.close()

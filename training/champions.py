@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +28,16 @@ def champion_of(client: Any) -> str | None:
     found = client.search_registered_models(f"name = '{MODEL_NAME}'")
     version = dict(found[0].aliases).get(ALIAS) if found else None
     return None if version is None else str(version)
+
+
+@contextmanager
+def unless_made_meanwhile() -> Iterator[None]:
+    """Let be what another machine made in the registry between our look and our making."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def noted(client: Any, version: str, verdict: Verdict, at: datetime) -> None:

@@ -24,7 +24,7 @@ from serving.model import Bundle
 from serving.registry import ALIAS, MODEL_NAME, PYFUNC, frame_of, signature, teach_mlflow_manners
 from serving.settings import Settings
 from training.backtest import PolicyResult
-from training.champions import Rollback, champion_of, noted, replaced_by, restore
+from training.champions import Rollback, champion_of, noted, replaced_by, restore, unless_made_meanwhile
 from training.promotion import Verdict
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ class Registry:
     def _next_version(self, client: MlflowClient, model: Any, run_id: str, training: Training) -> str:
         # Not by `registered_model_name`: that way MLflow announces it on the terminal.
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-            client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
+            with unless_made_meanwhile():
+                client.create_registered_model(MODEL_NAME, description="What delay costs each marketing campaign.")
         version = client.create_model_version(
             MODEL_NAME,
             model.model_uri,
@@ -229,12 +230,12 @@ class Registry:
 
     def experiment(self, mlflow: Any) -> str:
         """The experiment's id; a local database is told to keep files beside it, not in the working directory."""
-        known = mlflow.get_experiment_by_name(EXPERIMENT)
-        if known is not None:
-            return str(known.experiment_id)
-        local = self.uri.startswith("sqlite:")
-        location = self.artifacts.absolute().as_uri() if local else None
-        return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            local = self.uri.startswith("sqlite:")
+            location = self.artifacts.absolute().as_uri() if local else None
+            with unless_made_meanwhile():
+                mlflow.create_experiment(EXPERIMENT, artifact_location=location)
+        return str(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,13 @@ def move(
     End its scheduler first. All of it is moved, or nothing; the old database is left as it is, and refuses to be
     scheduled from then on.
     """
+    from serving.crew import clock
     from serving.settings import Settings
     from serving.stores.engines import shown
     from serving.stores.moving import move as moved_to
     from serving.stores.sql import SqlStore
     from serving.telling import counted
     from serving.terminal import document, show
-    from serving.wiring import clock
 
     settings = Settings.read()
     with closing(SqlStore(settings.store_url)) as store:

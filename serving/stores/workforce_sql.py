@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from serving.scheduling.ports import Out, Worker
 from serving.scheduling.work import Lease
 from serving.stores.database import OnDatabase
-from serving.stores.leases_sql import stored_lease
+from serving.stores.leases_sql import stored_leases
 from serving.stores.lifecycle import TaskState, parts_of
 from serving.stores.prepared import Prepared
 from serving.stores.schema import campaigns, in_state, micros, moment, tasks, workers
@@ -56,13 +57,10 @@ class SqlWorkforce(OnDatabase):
 
     def take(self, lease_ids: Sequence[str], giver: str, worker: str, at: datetime, until: datetime) -> list[Lease]:
         """Make a worker the owner of leases; see `Workforce.take`."""
-        now, leases = micros(at), []
+        now = micros(at)
         terms = {"giver": giver, "now": now, "owner": worker, "lease_until": micros(until), "chunk_from": now}
         with self._database.writing() as connection:
-            for key, fence in map(parts_of, lease_ids):
-                if _TAKEN.all(connection, {"own": key, "held_fence": fence, **terms}):
-                    leases.append(stored_lease(connection, key))
-        return leases
+            return _in_order(connection, _TAKEN.each(connection, _rows(lease_ids, **terms)), lease_ids)
 
     def out(self) -> list[Out]:
         """Every lease there is; see `Workforce.out`."""
@@ -75,12 +73,7 @@ class SqlWorkforce(OnDatabase):
     def leased(self, lease_ids: Sequence[str]) -> list[Lease]:
         """Leases by name; see `Workforce.leased`."""
         with self._database.reading() as connection:
-            held = [
-                key
-                for key, fence in map(parts_of, lease_ids)
-                if _STILL.all(connection, {"own": key, "held_fence": fence})
-            ]
-            return [stored_lease(connection, key) for key in held]
+            return _in_order(connection, _STILL.each(connection, _rows(lease_ids)), lease_ids)
 
     def announce(self, worker: Worker, at: datetime) -> None:
         """Let a worker be known; see `Workforce.announce`."""
@@ -97,3 +90,14 @@ class SqlWorkforce(OnDatabase):
             return [
                 Worker(name, slots, moment(until)) for name, slots, until in _ALIVE.all(connection, {"now": micros(at)})
             ]
+
+
+def _rows(lease_ids: Sequence[str], **terms: Any) -> list[dict[str, Any]]:
+    """Parameters for each of these leases."""
+    return [{"own": key, "held_fence": fence, **terms} for key, fence in dict.fromkeys(map(parts_of, lease_ids))]
+
+
+def _in_order(connection: Connection, found: Sequence[tuple[Any, ...]], lease_ids: Sequence[str]) -> list[Lease]:
+    """The leases of the tasks found, in the order in which they were named."""
+    leases = {lease.lease_id: lease for lease in stored_leases(connection, [key for (key,) in found])}
+    return [leases[lease_id] for lease_id in dict.fromkeys(lease_ids) if lease_id in leases]
