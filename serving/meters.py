@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from prometheus_client import Gauge
 
@@ -28,19 +29,21 @@ def prediction_api() -> Callable[[State], None]:
 
 
 @cache
+def _of_load() -> tuple[Gauge, ...]:
+    """Made once a process."""
+    kind: Any = {"multiprocess_mode": "livemax"}
+    return (
+        Gauge("precedence_backlog_tasks", "Tasks that run or could start now", **kind),
+        Gauge("precedence_backlog_slot_hours", "Slot-hours predicted for that work", **kind),
+        Gauge("precedence_slots", "Slots there are to work it off", **kind),
+        Gauge("precedence_drain_seconds", "Seconds until all of it is done on these slots", **kind),
+        Gauge("precedence_workers_wanted", "Workers that would be done with it in time", **kind),
+    )
+
+
 def load(within_h: float, slots_each: int) -> Callable[[Load], None]:
     """Shows a load in `/metrics`, and the workers of `slots_each` that would be done with it `within_h`."""
-    tasks = Gauge("precedence_backlog_tasks", "Tasks that run or could start now", multiprocess_mode="livemax")
-    slot_hours = Gauge(
-        "precedence_backlog_slot_hours", "Slot-hours predicted for that work", multiprocess_mode="livemax"
-    )
-    slots = Gauge("precedence_slots", "Slots there are to work it off", multiprocess_mode="livemax")
-    drain = Gauge(
-        "precedence_drain_seconds", "Seconds until all of it is done on these slots", multiprocess_mode="livemax"
-    )
-    wanted = Gauge(
-        "precedence_workers_wanted", "Workers that would be done with it in time", multiprocess_mode="livemax"
-    )
+    tasks, slot_hours, slots, drain, wanted = _of_load()
 
     def show(now: Load) -> None:
         tasks.set(now.tasks)

@@ -244,9 +244,8 @@ def test_a_service_that_cannot_start_says_so_in_one_sentence(settings, tmp_path:
     said = [line for line in ended.stderr.splitlines() if line.startswith("precedence: ")]
     assert ended.returncode == 9
     assert "Traceback" not in ended.stderr
-    assert [line.split(":")[1].split()[0] for line in said] == ["setting", "the"]
+    assert len(said) == 1
     assert "setting store_url is" in said[0]
-    assert "the scheduler service ended with exit code 9: its lines above say why" in said[1]
 
 
 def test_several_workers_answer_the_prediction_api(settings, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from importlib import reload
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -37,6 +38,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         os.environ.update(environment)
         from tests import shop
 
+        reload(shop)  # whoever collects doctests imported it before there was a broker
         command = [sys.executable, "-m", "celery", "--app", "tests.shop", "worker", "--pool", "solo", "-l", "warning"]
         with process(command, tmp_path_factory.mktemp("shop") / "worker.log", environment):
             yield shop

@@ -20,7 +20,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 def requests_of(block: str) -> list[tuple[str, str, dict[str, str], str | None]]:
     """Method, URL, headers and body of each curl command of a block."""
     found = []
-    for command in re.split(r"^(?=curl )", block, flags=re.MULTILINE):
+    for command in re.findall(r"^curl .*?(?=^curl |\Z)", block, flags=re.MULTILINE | re.DOTALL):
         words = iter(shlex.split(command))
         method, url, headers, sent = "GET", "", {}, None
         for word in words:
