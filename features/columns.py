@@ -20,25 +20,23 @@ Truths = npt.NDArray[np.bool_] | bool
 """The same of what is so or not."""
 
 
+def where_any(count: Column, column: Column) -> Column:
+    """A column where there is anything to speak of; NaN elsewhere."""
+    if isinstance(count, float):
+        return column if count > 0 else math.nan
+    return np.where(count > 0, column, np.nan)
+
+
 def positive(column: Column) -> Column:
     """A column where it is more than 0; NaN elsewhere."""
-    if isinstance(column, float):
-        return column if column > 0 else math.nan
-    return np.where(column > 0, column, np.nan)
+    return where_any(column, column)
 
 
 def ratio(numerator: Column, denominator: Column) -> Column:
     """Numerator over denominator; NaN where there is nothing to divide by."""
     if isinstance(denominator, float):
         return numerator / denominator if denominator > 0 else numerator * math.nan
-    return numerator / np.where(denominator > 0, denominator, np.nan)
-
-
-def where_any(count: Column, column: Column) -> Column:
-    """A column where there is anything to speak of; NaN elsewhere."""
-    if isinstance(count, float):
-        return column if count > 0 else math.nan
-    return np.where(count > 0, column, np.nan)
+    return numerator / positive(denominator)
 
 
 def over(numerator: Column, denominator: Column) -> Column:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.databases import postgresql_server
+from tests.bench.peers.servers import postgres
+from tests.required import required
 
 # Deadlines per example measure the neighbours on a shared machine; in CI the same examples every time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -40,5 +41,5 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL database in which tests make schemas of their own."""
-    with postgresql_server() as url:
+    with required(postgres) as url:
         yield url

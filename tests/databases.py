@@ -1,8 +1,7 @@
-"""PostgreSQL for tests: the server that runs here, else a private one; a schema each, emptied between tests."""
+"""PostgreSQL for tests: a schema each, emptied between tests, or a server that may be stopped."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,23 +10,13 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
-import pytest
 from sqlalchemy import delete
 
 from serving.stores.database import Database
 from serving.stores.schema import metadata
-from tests.bench.peers.servers import postgres, postgresql_binaries, private_directory, unprivileged
+from tests.bench.peers.servers import postgresql_binaries, private_directory, unprivileged
 from tests.integration.servers import free_port
-
-
-@contextmanager
-def postgresql_server() -> Iterator[str]:
-    """The URL of a server's database; without one tests are skipped, and fail where `CI` is set."""
-    with postgres() as url:
-        if url is None:
-            message = "no PostgreSQL answers (BENCH_POSTGRES_URL names one), and none is installed to be started"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-        yield url
+from tests.required import lacking
 
 
 @contextmanager
@@ -97,7 +86,7 @@ def private_server() -> Iterator[PrivateServer]:
     """A running server of the test's own; skipped where none is installed, a failure where `CI` is set."""
     binaries = postgresql_binaries()
     if binaries is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("PostgreSQL is not installed: none can be started")
+        lacking("PostgreSQL is not installed: none can be started")
     with private_directory() as directory:
         server = PrivateServer(directory, binaries)
         server.start()

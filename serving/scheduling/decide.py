@@ -14,11 +14,11 @@ from serving.scheduling.allot import Allotment, Grant
 from serving.scheduling.board import Board
 from serving.scheduling.lineup import Via
 from serving.scheduling.policies import index
-from serving.scheduling.ports import Running
+from serving.scheduling.ports import AHEAD_S, Running
 from serving.scheduling.states import Event, State
 from serving.scheduling.work import Decision, Move, Want
 
-_SMALL = timedelta(seconds=0.1)
+_SMALL = timedelta(seconds=AHEAD_S)
 """What takes longer was no small task."""
 _OVERFULL = 2.0
 """How many times the slots what was handed out may weigh before the line is taken back: paces waver."""

@@ -18,6 +18,7 @@ from features.curves import Curves, hours
 from features.rhythm import Rhythm
 from serving.scheduling.columns import Columns
 from serving.scheduling.lineup import Lineup, Via, by_right
+from serving.scheduling.ports import AHEAD_S
 from serving.scheduling.readiness import changes_h, holds_keys, startable, waiting_tasks
 from serving.scheduling.rules import Rules, Terms, terms_of
 from serving.scheduling.states import LIVE, State
@@ -49,8 +50,6 @@ _SOONER = 30
 """How many times as often a model is asked again of what none said lately, or of work that has come on since."""
 _STRIDE = 0.1 - 1e-9
 """A tenth, but for rounding: how far the share done moves before work has come on."""
-_AHEAD_S = 0.1
-"""How much work may be handed out ahead of a free slot, by what its campaign's tasks lately took."""
 _LEAST_WEIGHT = 1e-3
 """At most a thousand tasks a slot are handed out ahead, however small they are."""
 HAIR_H = 1e-6
@@ -258,7 +257,7 @@ class Roster:
             task_s = estimate.p90_h * 3600 / standing.progress.tasks
             others_s = self._pace_s(None)
             task_s = task_s if others_s is None else min(task_s, others_s)
-        return min(max(task_s / _AHEAD_S, _LEAST_WEIGHT), 1.0)
+        return min(max(task_s / AHEAD_S, _LEAST_WEIGHT), 1.0)
 
     def _row(self, standing: Standing) -> int:
         """The campaign's row with its standing in it, at the end if it is new."""

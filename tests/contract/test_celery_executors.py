@@ -13,12 +13,12 @@ pytest.importorskip("celery", reason="the extra 'celery' is not installed")
 
 from serving.executors.celery.broker import BEGIN, GIVE_WAY, MOST_PRESSING, Broker
 from tests.bench.peers.servers import rabbitmq, redis
-from tests.brokers import required
 from tests.contract.celery_bench import OverABroker, Unheard
 from tests.contract.executor_bench import LEASE_S, Bench
 from tests.contract.executor_contract import ExecutorContract
 from tests.contract.failing_contract import FailingContract
 from tests.floor import story, until
+from tests.required import required
 
 pytestmark = [pytest.mark.integration]
 

@@ -12,9 +12,9 @@ import pytest
 from features.matrix import Matrix
 from serving.api.bodies import CAMPAIGN
 from serving.model import MatrixModel
-from tests.brokers import required
 from tests.listening import listening
 from tests.predicting import PredictionApi
+from tests.required import required
 from tests.worlds import campaign
 
 celery = pytest.importorskip("celery", reason="the extra 'celery' is not installed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -17,9 +16,9 @@ from features.records import Task
 from serving.client import QueueClient
 from serving.errors.base import ExitCode
 from serving.stores.sql import SqlStore
-from tests.brokers import required
 from tests.integration.servers import ROOT, eventually, free_port, process, served
 from tests.integration.test_services import DAY
+from tests.required import lacking, required
 from tests.worlds import campaign
 
 pytest.importorskip("celery", reason="the extra 'celery' is not installed")
@@ -188,7 +187,7 @@ def _refused(home: Path, command: tuple[str, ...], **settings: str) -> str:
 def test_work_waits_while_the_broker_is_away_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
     binary = shutil.which("redis-server")
     if binary is None:
-        pytest.fail("no redis-server") if os.environ.get("CI") else pytest.skip("no redis-server to restart")
+        lacking("there is no redis-server to restart")
     port = free_port()
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     url_of_broker = f"redis://127.0.0.1:{port}/0"

@@ -18,10 +18,10 @@ from serving.errors import SettingInvalid
 from serving.executors.local import LocalExecutor
 from serving.executors.retry import Retry
 from serving.handlers.python import Handlers
-from tests.brokers import required
 from tests.contract.executor_bench import LEASE_S, Bench
 from tests.floor import story, until
 from tests.integration.servers import free_port, process
+from tests.required import required
 
 pytest.importorskip("celery", reason="the extra 'celery' is not installed")
 

@@ -17,15 +17,13 @@ from kombu.exceptions import KombuError
 from serving.clock import Clock
 from serving.executors.celery.broker import BEGIN, GIVE_WAY, MOST_PRESSING, Broker
 from serving.executors.celery.tempo import Tempo
-from serving.scheduling.ports import Running, Store, Worker
+from serving.scheduling.ports import AHEAD_S, Running, Store, Worker
 from serving.scheduling.work import Lease, Released
 
 log = logging.getLogger(__name__)
 
 _UNKNOWN = 50.0
 """The score of what nobody has judged."""
-_AHEAD_S = 0.1
-"""Seconds of work that are handed out ahead at most, see docs/decisions/0009."""
 _AWAY_S = 1.0
 """Wall-clock seconds for which nothing is sent to a broker that refused a message."""
 
@@ -215,7 +213,7 @@ class CeleryExecutor:
 
     def _weight(self, lease: Lease) -> float:
         """Share of a slot that a lease takes up for as long as it is worth telling apart."""
-        return min((self.pace_s(lease.task.campaign_id) or _AHEAD_S) / _AHEAD_S, 1.0)
+        return min((self.pace_s(lease.task.campaign_id) or AHEAD_S) / AHEAD_S, 1.0)
 
     def _overdue(self, alive: dict[str, Worker]) -> list[Lease]:
         """Leases that nobody took up in time, or whose worker went before it did."""

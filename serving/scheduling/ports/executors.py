@@ -9,6 +9,9 @@ from typing import Protocol
 
 from serving.scheduling.work import Forecast, Lease, Standing
 
+AHEAD_S = 0.1
+"""How much work an executor may be handed ahead of a free slot, by what its campaign's tasks lately took."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
