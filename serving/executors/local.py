@@ -98,11 +98,8 @@ class LocalExecutor:
         """The tasks on its slots now, those whose end is not stored yet among them, then those in line."""
         return [Running(held.lease, held.since, held.yielding or held.ended) for held in self._held.values()]
 
-    def pace_s(self, campaign_id: str | None) -> float | None:
-        """Mean seconds a task lately held a slot, up to its end or to where it gave way; None while none was seen.
-
-        Of a campaign, or (None) of any.
-        """
+    def pace_s(self, campaign_id: str) -> float | None:
+        """Mean seconds a task lately held a slot, up to its end or to where it gave way; None while none was seen."""
         return self._pace.mean_s(campaign_id)
 
     def fit(self, tasks: int) -> None:

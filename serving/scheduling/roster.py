@@ -62,7 +62,7 @@ class Roster:
     Parameters
     ----------
     rules : what binds campaigns beside their worth.
-    pace_s : mean seconds a task of a campaign lately took, None for one never seen; of None, a task of any campaign.
+    pace_s : mean seconds a task of a campaign lately took; None for one never seen.
     refresh_h : hours for which an estimate is relied on; the matrix only stands in, and for as short as can be.
 
     Attributes
@@ -72,7 +72,7 @@ class Roster:
     stopping : campaigns that ended, but whose tasks run on to their next checkpoint: what they use, nobody else may.
     """
 
-    def __init__(self, rules: Rules, pace_s: Callable[[str | None], float | None], refresh_h: float) -> None:
+    def __init__(self, rules: Rules, pace_s: Callable[[str], float | None], refresh_h: float) -> None:
         self._rules, self._pace_s, self._refresh_h = rules, pace_s, refresh_h
         self.standings: list[Standing] = []
         self.terms: list[Terms] = []
@@ -245,18 +245,12 @@ class Roster:
         return hours(asked_at) + self._refresh_h / (_SOONER if came_on or standing.source in _SOON_AGAIN else 1)
 
     def _weight(self, standing: Standing) -> float:
-        """Share of a slot that a task takes: by what its campaign's tasks lately took.
-
-        Of one never seen it is the less of what is predicted cautiously and what tasks of all lately took: where that
-        is too little, what was handed out ahead is taken back (see `decide`).
-        """
+        """Share of a slot that a task takes: by what its campaign's tasks lately took, else as predicted cautiously."""
         task_s, estimate = self._pace_s(standing.campaign_id), standing.estimate
         if task_s is None:
             if estimate is None or not standing.progress.tasks:
                 return 1.0
             task_s = estimate.p90_h * 3600 / standing.progress.tasks
-            others_s = self._pace_s(None)
-            task_s = task_s if others_s is None else min(task_s, others_s)
         return min(max(task_s / AHEAD_S, _LEAST_WEIGHT), 1.0)
 
     def _row(self, standing: Standing) -> int:

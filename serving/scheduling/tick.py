@@ -56,7 +56,7 @@ class Tick:
     emphasis : how far large campaigns are favoured over what a slot-hour earns, 0-1.
     rules : what binds campaigns beside their worth.
     pace_s : mean seconds a task of a campaign lately took on the executor, None while none was seen; small ones are
-        then handed out ahead. Of None, a task of any campaign.
+        then handed out ahead.
     fit : told in each step how many tasks run or could start, for an executor that grows and shrinks.
     lookout : looks ahead from each step's board; without one nobody is told when anything will be.
 
@@ -84,7 +84,7 @@ class Tick:
         preemption: Preemption | None = None,
         emphasis: float = 0.0,
         rules: Rules | None = None,
-        pace_s: Callable[[str | None], float | None] = lambda _: None,
+        pace_s: Callable[[str], float | None] = lambda _: None,
         fit: Callable[[int], None] = lambda _: None,
         lookout: Lookout | None = None,
     ) -> None:

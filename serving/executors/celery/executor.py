@@ -148,7 +148,7 @@ class CeleryExecutor:
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
 
-    def pace_s(self, campaign_id: str | None) -> float | None:
+    def pace_s(self, campaign_id: str) -> float | None:
         """Mean seconds a task lately held a slot; see `Tempo`."""
         return self._tempo.mean_s(campaign_id)
 

@@ -34,6 +34,6 @@ class Tempo:
             self._pace.took(campaign_id, self._spent_s.pop(campaign_id, 0.0) / count)
         self._spent_s = defaultdict(float, {name: spent for name, spent in self._spent_s.items() if name in slots})
 
-    def mean_s(self, campaign_id: str | None) -> float | None:
+    def mean_s(self, campaign_id: str) -> float | None:
         """See `Pace.mean_s`."""
         return self._pace.mean_s(campaign_id)
