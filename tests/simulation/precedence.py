@@ -133,7 +133,8 @@ def contenders(standings: Sequence[Standing], slots: int, at: datetime) -> dict[
     valued = [s for s in standings if s.estimate is not None]
     if not valued:
         return {}
-    by_matrix = any(s.estimate is not None and s.estimate.value is None for s in valued)
+    # Who was cancelled and only has tasks on their way out contends no more, and speaks for no common measure.
+    by_matrix = any(s.estimate is not None and s.estimate.value is None for s in valued if s.state in LIVE)
     columns = columns_of(valued, slots)
     keys = (matrix if by_matrix else index(HORIZON_H))(columns, hours(at))
     found = {s.campaign_id: Contender(s, key * s.boost, s.pinned) for s, key in zip(valued, keys.tolist(), strict=True)}
